@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The overlay image as its users see it: sections by name, pages by frame number.
+ * The layout on disk is image_format.h; this header has no on-disk struct in it.
+ */
+#pragma once
+
+#include "util/err.h"
+#include "util/types.h"
+
+/* What an image holds beside its pages. Values are on disk: append only. */
+enum ohib_section {
+	OHIB_SEC_NONE = 0,
+	OHIB_SEC_SNAPSHOT_HEADER = 1,	/* first page of the /dev/snapshot stream, as it came */
+	OHIB_SEC_PFN_INDEX = 2,		/* u64 per page, in stream order, as it came (zero flag too) */
+	OHIB_SEC_KALLSYMS = 3,		/* /proc/kallsyms of the image kernel */
+	OHIB_SEC_BTF = 4,		/* /sys/kernel/btf/vmlinux of the image kernel */
+	OHIB_SEC_VMCOREINFO = 5,	/* the VMCOREINFO note's text, from /proc/kcore */
+	OHIB_SEC_CONFIG = 6,		/* JSON: configuration state and the capture's own facts */
+	OHIB_SEC_GHOSTS = 7,		/* contents of unlinked and replaced files */
+	OHIB_SEC_MAX = 16,
+};
+
+/* `writing → armed → resuming → spent`; stale: a machine booted past it. Values are on disk. */
+enum ohib_state {
+	OHIB_STATE_NONE = 0,		/* no image on this device */
+	OHIB_STATE_WRITING = 1,
+	OHIB_STATE_ARMED = 2,
+	OHIB_STATE_RESUMING = 3,
+	OHIB_STATE_SPENT = 4,
+	OHIB_STATE_STALE = 5,
+};
+
+struct ohib_image_info {
+	enum ohib_state state;
+	u64 generation;			/* of the header that is in force */
+	u8 uuid[16];			/* this image's identity, new for each hibernate */
+	char machine_id[33];		/* /etc/machine-id or empty */
+	char image_kernel[65];		/* uname -r of the image kernel */
+	char next_kernel[65];		/* uname -r it is to be resumed under; empty: exact resume */
+	u64 created;			/* CLOCK_REALTIME, seconds */
+	u64 nr_pages;			/* pages with data */
+	u64 nr_zero_pages;		/* pages told to be all zero */
+	u64 raw_bytes, stored_bytes;	/* page data before and after compression */
+	u32 attempts;			/* times a resume of it was begun */
+	char reason[256];		/* why the last attempt did not succeed; empty: none */
+};
+
+struct ohib_image;
+
+/*
+ * Open the image on block device or file @path. Checks both header copies and takes the newer valid
+ * one; checks the index before it uses it. Errors: -ENODATA no image, -EBADMSG damaged, -ENOTSUP a
+ * version or feature that this program does not know, -errno of the I/O.
+ */
+int ohib_image_open(const char *path, struct ohib_image **out, struct ohib_err *err);
+void ohib_image_close(struct ohib_image *img);
+const struct ohib_image_info *ohib_image_info(const struct ohib_image *img);
+
+/* Whole section, uncompressed and checked, to be freed by the caller; -ENODATA: not in the image. */
+int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data, size_t *len,
+		       struct ohib_err *err);
+
+/*
+ * One page by frame number into @page (4096 bytes). -ENODATA: that frame is not in the image.
+ * Decompressed chunks are cached; reading in rising PFN order decompresses each chunk once.
+ */
+int ohib_image_read_pfn(struct ohib_image *img, u64 pfn, void *page, struct ohib_err *err);
+bool ohib_image_has_pfn(const struct ohib_image *img, u64 pfn);
+
+/*
+ * Every page, in stream order, through @nr_threads decompressing threads (0: one per CPU); @page is
+ * called from one thread at a time. Returns @page's first non-zero result.
+ */
+int ohib_image_for_each_page(struct ohib_image *img, unsigned int nr_threads,
+			     int (*page)(void *arg, u64 pfn, const void *data), void *arg,
+			     struct ohib_err *err);
+
+/*
+ * Change the state on disk: the other header copy is written with generation + 1 and flushed, then
+ * the first one; the GRUB environment block at its fixed offset follows. Only the transitions of
+ * the state machine are allowed: others are -EINVAL. @reason may be NULL.
+ */
+int ohib_image_set_state(const char *path, enum ohib_state to, const char *reason,
+			 struct ohib_err *err);
