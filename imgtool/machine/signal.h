@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Signal handlers, pending signals and timers. */
+#pragma once
+
+#include "util/types.h"
+#include "util/vec.h"
+
+#define M_NSIG 64
+
+/* struct sigaction as rt_sigaction takes it (the kernel's layout on x86-64). */
+struct m_sigaction {
+	u64 handler, flags, restorer, mask;
+};
+
+struct m_siginfo {
+	u8 raw[128];		/* siginfo_t as user space sees it */
+	bool bare;		/* pending bit without a queue entry: si_signo only */
+};
+
+struct m_pending {
+	VEC(struct m_siginfo) queue; /* in order of delivery */
+};
+
+struct m_itimer {
+	u64 value_ns;		/* time left; 0: disarmed */
+	u64 interval_ns;
+};
+
+/* POSIX timer (timer_create). */
+struct m_posix_timer {
+	s32 id;
+	s32 clock;
+	s32 notify;		/* SIGEV_* */
+	s32 signo;
+	u64 sigval;
+	pid_t notify_tid;	/* SIGEV_THREAD_ID */
+	u64 value_ns;		/* time left; 0: disarmed */
+	u64 interval_ns;
+	s32 overrun;
+};

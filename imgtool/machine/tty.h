@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Terminals: serial lines, virtual consoles, pseudo-terminals. */
+#pragma once
+
+#include <termios.h>
+
+#include "util/types.h"
+
+enum m_tty_kind { M_TTY_VC, M_TTY_SERIAL, M_TTY_PTY, M_TTY_OTHER };
+
+struct m_tty {
+	u64 kaddr;		/* tty_struct; for a pty that of the slave */
+	u64 master_kaddr;	/* pty: tty_struct of the master */
+	enum m_tty_kind kind;
+	char name[64];		/* "tty1", "ttyS0", "pts/3" */
+	u64 rdev;		/* makedev encoding */
+	u32 index;
+	/* struct ktermios as TCGETS2 shows it */
+	u32 c_iflag, c_oflag, c_cflag, c_lflag;
+	u8 c_line;
+	u8 c_cc[19];
+	u32 c_ispeed, c_ospeed;
+	u16 rows, cols, xpixel, ypixel;
+	pid_t session;		/* 0: none */
+	pid_t foreground;	/* foreground process group; 0: none */
+	bool exclusive;		/* TIOCEXCL */
+	bool stopped;		/* flow stopped (^S) */
+	/* pty */
+	bool locked;		/* TIOCSPTLCK */
+	bool packet;		/* TIOCPKT */
+	u8 *to_slave;		/* input not read by the slave side's readers yet */
+	u32 to_slave_len;
+	u32 to_slave_canon;	/* bytes of complete lines in it (canonical mode) */
+	u8 *to_master;		/* output not read from the master yet */
+	u32 to_master_len;
+	u32 owner_uid, owner_gid, owner_mode;	/* of the pts node */
+	bool master_open, slave_open;
+	/* virtual console */
+	bool active;		/* the console that is shown */
+	u8 kbd_mode, vt_mode;	/* KDSKBMODE, KDSETMODE */
+	u16 *screen;		/* rows * cols character cells (attribute << 8 | glyph); NULL: unknown */
+	u32 cursor_x, cursor_y;
+	void *restore;		/* restore's own */
+};
