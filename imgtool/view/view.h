@@ -15,12 +15,12 @@ struct view;
 
 /*
  * Both take the kernel's symbols (for page_offset_base, init_top_pgt …) and its VMCOREINFO text (for
- * phys_base); both must outlive the view.
+ * phys_base); both must outlive the view. @sizeof_page: sizeof(struct page) of that kernel.
  */
 int view_open_image(struct ohib_image *img, const struct symbols *syms, const char *vmcoreinfo,
-		    struct view **out, struct ohib_err *err);
-int view_open_live(const struct symbols *syms, const char *vmcoreinfo, struct view **out,
-		   struct ohib_err *err);
+		    u32 sizeof_page, struct view **out, struct ohib_err *err);
+int view_open_live(const struct symbols *syms, const char *vmcoreinfo, u32 sizeof_page,
+		   struct view **out, struct ohib_err *err);
 void view_close(struct view *v);
 bool view_is_live(const struct view *v);
 
