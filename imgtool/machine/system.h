@@ -25,6 +25,8 @@ struct m_system {
 	s64 timens_monotonic_ns, timens_boottime_ns;	/* offsets of the carried time namespace, if any */
 	u32 pid_max;
 	u32 last_pid;
+	u8 *vdso;		/* the image kernel's 64-bit vdso, as it maps it */
+	size_t vdso_len;
 	VEC(struct m_swap_area) swaps;
 	pid_t tool_pid;
 	u64 tool_woken_va;	/* struct ohib_woken in the tool's address space */

@@ -95,6 +95,11 @@ u64 view_direct_to_phys(struct view *v, u64 kva)
 	return kva - v->page_offset;
 }
 
+u64 view_image_to_pfn(struct view *v, u64 kva)
+{
+	return (kva - START_KERNEL_MAP + v->phys_base) >> OHIB_PAGE_SHIFT;
+}
+
 static int kva_to_phys(struct view *v, u64 kva, u64 *pa, u64 *left)
 {
 	if (v->page_offset) {

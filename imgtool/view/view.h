@@ -39,6 +39,8 @@ bool view_has_pfn(struct view *v, u64 pfn);
 u64 view_pfn_to_page(struct view *v, u64 pfn);
 u64 view_page_to_pfn(struct view *v, u64 page_kva);
 u64 view_direct_to_phys(struct view *v, u64 kva); /* ~0: not in the direct map */
+/* Frame of an address within the kernel image itself (text, data, bss). */
+u64 view_image_to_pfn(struct view *v, u64 kva);
 
 /* One entry of a page table, as user_walk hands it out: present, or a non-present software entry. */
 struct view_pte {

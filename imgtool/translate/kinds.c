@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kinds of open files that can be carried; first match wins.
+ * To add one: a file in this folder that exports its struct, a slot here, one in restore's registry
+ * (initramfs/restore/kinds.c), its rows in typedata/fields.def, and a case in tests/cases.
+ */
+#include "translate/kinds.h"
+
+const struct xlate_kind *const xlate_kinds[] = {
+	&xlate_kind_tool,
+	&xlate_kind_reg,
+	&xlate_kind_dir,
+	&xlate_kind_chrdev,
+	&xlate_kind_proc,
+	NULL,
+};

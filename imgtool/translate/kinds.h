@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The registry's entries, one for each kind. */
+#pragma once
+
+#include "translate/xlate.h"
+
+extern const struct xlate_kind xlate_kind_tool;
+extern const struct xlate_kind xlate_kind_reg;
+extern const struct xlate_kind xlate_kind_dir;
+extern const struct xlate_kind xlate_kind_chrdev;
+extern const struct xlate_kind xlate_kind_proc;

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Kinds that are told by a path: regular files, directories, plain character devices. */
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "translate/kinds.h"
+
+static struct m_superblock *file_sb(struct xlate *x, u64 file)
+{
+	return xlate_sb(x, x_u64(x, x_u64(x, file, F_FILE_INODE), F_INODE_SB));
+}
+
+static bool carried_fs(const struct m_superblock *sb)
+{
+	return sb && (sb->kind == M_FS_BLOCK || sb->kind == M_FS_TMPFS || sb->kind == M_FS_RAMFS ||
+		      sb->kind == M_FS_DEVTMPFS);
+}
+
+static bool reg_match(struct xlate *x, u64 file, const char *fop, u32 mode)
+{
+	(void)fop;
+	return S_ISREG(mode) && carried_fs(file_sb(x, file)) &&
+	       map_get(&x->mounts, x_container(x, x_u64(x, x_addr(x, file, F_FILE_PATH), F_PATH_MNT),
+					       F_MNT_MNT));
+}
+
+static void reg_translate(struct xlate *x, u64 file, struct m_file *f)
+{
+	xlate_locks(x, file, f);
+	xlate_ghost(x, file, f);
+}
+
+const struct xlate_kind xlate_kind_reg = {
+	.kind = M_FILE_REG,
+	.name = "regular file",
+	.match = reg_match,
+	.translate = reg_translate,
+};
+
+static bool dir_match(struct xlate *x, u64 file, const char *fop, u32 mode)
+{
+	(void)fop;
+	return S_ISDIR(mode) && file_sb(x, file)->kind != M_FS_INTERNAL;
+}
+
+static void dir_translate(struct xlate *x, u64 file, struct m_file *f)
+{
+	(void)file;
+	if (!f->path || !f->path->mnt)
+		x_refuse(x, "is a directory outside the mount tree");
+	else if (f->path->unlinked)
+		x_refuse(x, "is a directory that has been removed");
+}
+
+const struct xlate_kind xlate_kind_dir = {
+	.kind = M_FILE_DIR,
+	.name = "directory",
+	.match = dir_match,
+	.translate = dir_translate,
+};
+
+/* Devices without state of their own: memory devices (major 1: null, zero, full, random, kmsg …). */
+static bool chrdev_match(struct xlate *x, u64 file, const char *fop, u32 mode)
+{
+	u64 rdev = xlate_dev(x_u64(x, x_u64(x, file, F_FILE_INODE), F_INODE_RDEV));
+
+	(void)fop;
+	return S_ISCHR(mode) && major(rdev) == 1 &&
+	       (minor(rdev) == 3 || minor(rdev) == 5 || minor(rdev) == 7 || minor(rdev) == 8 ||
+		minor(rdev) == 9 || minor(rdev) == 11);
+}
+
+static void chrdev_translate(struct xlate *x, u64 file, struct m_file *f)
+{
+	(void)file;
+	if (!f->path || f->path->unlinked)
+		x_refuse(x, "is a device node that has been removed");
+}
+
+const struct xlate_kind xlate_kind_chrdev = {
+	.kind = M_FILE_CHRDEV,
+	.name = "memory device",
+	.match = chrdev_match,
+	.translate = chrdev_translate,
+};
+
+/*
+ * Files of proc, sysfs and their like, opened by path again. Only where the contents are made afresh by
+ * each read; a file with state between reads is refused by its own kind.
+ */
+static bool proc_match(struct xlate *x, u64 file, const char *fop, u32 mode)
+{
+	struct m_superblock *sb = file_sb(x, file);
+
+	(void)fop;
+	return S_ISREG(mode) && sb && sb->kind == M_FS_KERNEL;
+}
+
+static void proc_translate(struct xlate *x, u64 file, struct m_file *f)
+{
+	(void)file;
+	if (!f->path || !f->path->mnt || f->path->unlinked)
+		x_refuse(x, "is a file of a kernel file system that is gone");
+}
+
+const struct xlate_kind xlate_kind_proc = {
+	.kind = M_FILE_PROC,
+	.name = "kernel file",
+	.match = proc_match,
+	.translate = proc_translate,
+};
+
+/* What the hibernating tool itself holds open to do its work: not carried, and not missed. */
+static bool tool_match(struct xlate *x, u64 file, const char *fop, u32 mode)
+{
+	u64 rdev = xlate_dev(x_u64(x, x_u64(x, file, F_FILE_INODE), F_INODE_RDEV));
+
+	(void)fop;
+	return x->pid && x->pid == x->m->system.tool_pid &&
+	       (S_ISBLK(mode) || (S_ISCHR(mode) && major(rdev) == 10 && minor(rdev) == 231));
+}
+
+static void tool_translate(struct xlate *x, u64 file, struct m_file *f)
+{
+	(void)x, (void)file, (void)f;
+}
+
+const struct xlate_kind xlate_kind_tool = {
+	.kind = M_FILE_TOOL,
+	.name = "the tool's own device",
+	.match = tool_match,
+	.translate = tool_translate,
+};

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Signal handlers, pending signals. Source: include/linux/{signal_types,sched/signal}.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "translate/xlate.h"
+
+struct queue_walk {
+	struct m_pending *out;
+	u64 seen;	/* signals that have an entry in the queue */
+};
+
+static int one_queued(struct xlate *x, u64 node, void *arg)
+{
+	struct queue_walk *w = arg;
+	struct m_siginfo info = {};
+	s32 signo;
+
+	/* kernel_siginfo is the first 48 bytes of siginfo_t; the rest of that is zero */
+	x_bytes(x, x_container(x, node, F_SIGQUEUE_LIST), F_SIGQUEUE_INFO, info.raw, sizeof(info.raw));
+	memcpy(&signo, info.raw, sizeof(signo));
+	if (signo < 1 || signo > M_NSIG)
+		return ohib_err_pid(&x->err, x->pid, -EINVAL, "pending signal %d", signo);
+	w->seen |= 1ull << (signo - 1);
+	x_push(x, &w->out->queue, info);
+	return x->err.code;
+}
+
+/* A signal can be pending without a queue entry, when there was no memory for one or for SIGKILL. */
+void xlate_pending(struct xlate *x, u64 sigpending, struct m_pending *out)
+{
+	struct queue_walk w = { .out = out };
+	u64 set = x_u64(x, sigpending, F_SIGPENDING_SIGNAL);
+	s32 signo;
+
+	x_list(x, x_addr(x, sigpending, F_SIGPENDING_LIST), one_queued, &w);
+	for (signo = 1; signo <= M_NSIG && !x_failed(x); signo++) {
+		struct m_siginfo info = { .bare = true };
+
+		if (!(set & ~w.seen & 1ull << (signo - 1)))
+			continue;
+		memcpy(info.raw, &signo, sizeof(signo));
+		x_push(x, &out->queue, info);
+	}
+}
+
+void xlate_signals(struct xlate *x, u64 task, struct m_process *p)
+{
+	u64 sighand = x_u64(x, task, F_TASK_SIGHAND), signal = x_u64(x, task, F_TASK_SIGNAL), at;
+	size_t i;
+
+	if (x_u64(x, sighand, F_SIGHAND_COUNT) > p->threads.n && !x->live) {
+		p->shares_sighand = true;
+		x_object(x, "process");
+		x_refuse(x, "shares its signal handlers with another process (CLONE_SIGHAND)");
+	}
+	at = x_addr(x, sighand, F_SIGHAND_ACTION);
+	for (i = 0; i < M_NSIG; i++) {
+		u64 raw[4];
+
+		/* struct sigaction: handler, flags, restorer, mask */
+		x_read(x, at + i * x->f->size[T_K_SIGACTION], raw, sizeof(raw), "k_sigaction");
+		p->actions[i] = (struct m_sigaction){ raw[0], raw[1], raw[2], raw[3] };
+	}
+	xlate_pending(x, x_addr(x, signal, F_SIG_SHARED_PENDING), &p->pending);
+	xlate_timers(x, task, p);
+}

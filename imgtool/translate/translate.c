@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A kernel opened as data, and the machine read out of it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/image.h"
+#include "translate/translate.h"
+#include "translate/xlate.h"
+#include "util/cleanup.h"
+
+void kernel_data_close(struct kernel_data *k)
+{
+	if (!k)
+		return;
+	view_close(k->view);
+	symbols_free(k->syms);
+	typedata_free(k->types);
+	free(k->vmcoreinfo);
+	free(k);
+}
+
+static void cleanup_kernel_data(struct kernel_data **k)
+{
+	kernel_data_close(*k);
+}
+
+static int parse(struct kernel_data *k, const void *syms, size_t syms_len, const void *btf,
+		 size_t btf_len, struct ohib_err *err)
+{
+	int r = symbols_parse(syms, syms_len, &k->syms, err);
+
+	if (!r)
+		r = typedata_parse(btf, btf_len, &k->types, err);
+	if (!r)
+		r = fields_resolve(k->types, &k->fields, NULL, 0, err);
+	return r;
+}
+
+int kernel_data_open_image(struct ohib_image *img, struct kernel_data **out, struct ohib_err *err)
+{
+	_cleanup_(cleanup_kernel_data) struct kernel_data *k = calloc(1, sizeof(*k));
+	_cleanup_free_ void *syms = NULL, *btf = NULL, *vmci = NULL;
+	size_t syms_len, btf_len, vmci_len;
+	int r;
+
+	if (!k)
+		return ohib_err_set(err, -ENOMEM, "out of memory");
+	r = ohib_image_section(img, OHIB_SEC_KALLSYMS, &syms, &syms_len, err);
+	if (!r)
+		r = ohib_image_section(img, OHIB_SEC_BTF, &btf, &btf_len, err);
+	if (!r)
+		r = ohib_image_section(img, OHIB_SEC_VMCOREINFO, &vmci, &vmci_len, err);
+	if (!r)
+		r = parse(k, syms, syms_len, btf, btf_len, err);
+	if (r)
+		return r;
+	k->vmcoreinfo = strndup(vmci, vmci_len);
+	if (!k->vmcoreinfo)
+		return ohib_err_set(err, -ENOMEM, "out of memory");
+	r = view_open_image(img, k->syms, k->vmcoreinfo, k->fields.size[T_PAGE], &k->view, err);
+	if (r)
+		return r;
+	*out = no_free_ptr(k);
+	return 0;
+}
+
+/* A file of proc or sysfs, whose size is not known beforehand; to be freed by the caller. */
+static int read_file(const char *path, void **data, size_t *len, struct ohib_err *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *buf = NULL;
+	size_t cap = 0, used = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return ohib_err_set(err, -errno, "%s: %s", path, strerror(errno));
+	do {
+		if (cap - used < 65536) {
+			char *p = realloc(buf, cap = cap ? cap * 2 : 1u << 20);
+
+			if (!p)
+				return ohib_err_set(err, -ENOMEM, "out of memory");
+			buf = p;
+		}
+		n = read(fd, buf + used, cap - used);
+		if (n < 0)
+			return ohib_err_set(err, -errno, "%s: %s", path, strerror(errno));
+		used += n;
+	} while (n);
+	*data = no_free_ptr(buf);
+	*len = used;
+	return 0;
+}
+
+int kernel_data_open_live(struct kernel_data **out, struct ohib_err *err)
+{
+	_cleanup_(cleanup_kernel_data) struct kernel_data *k = calloc(1, sizeof(*k));
+	_cleanup_free_ void *syms = NULL, *btf = NULL;
+	size_t syms_len, btf_len;
+	int r;
+
+	if (!k)
+		return ohib_err_set(err, -ENOMEM, "out of memory");
+	r = read_file("/proc/kallsyms", &syms, &syms_len, err);
+	if (!r)
+		r = read_file("/sys/kernel/btf/vmlinux", &btf, &btf_len, err);
+	if (!r)
+		r = parse(k, syms, syms_len, btf, btf_len, err);
+	if (!r)
+		r = view_live_vmcoreinfo(&k->vmcoreinfo, err);
+	if (!r)
+		r = view_open_live(k->syms, k->vmcoreinfo, k->fields.size[T_PAGE], &k->view, err);
+	if (r)
+		return r;
+	*out = no_free_ptr(k);
+	return 0;
+}
+
+static int read_page(void *arg, const struct m_page_src *src, void *buf)
+{
+	struct view *v = arg;
+
+	switch (src->kind) {
+	case M_PAGE_ZERO:
+		memset(buf, 0, OHIB_PAGE_SIZE);
+		return 0;
+	case M_PAGE_PFN:
+		return view_read_pfn(v, src->where, buf);
+	case M_PAGE_SWAP:
+		return -ENOTSUP;
+	}
+	return -EINVAL;
+}
+
+/* PID 1's task: the second on the list of all tasks, whatever kernel threads follow. */
+static void find_init(struct xlate *x)
+{
+	u64 swapper = x_sym(x, "init_task");
+	u64 node = x_failed(x) ? 0 : x_u64(x, x_addr(x, swapper, F_TASK_TASKS), F_LIST_NEXT);
+	u64 task = x_container(x, node, F_TASK_TASKS);
+
+	if (!x_failed(x) && x_u64(x, task, F_TASK_PID) != 1)
+		ohib_err_set(&x->err, -ENOENT, "the first task in this memory is not PID 1");
+	x->init_task = task;
+}
+
+static void free_xlate(struct xlate *x)
+{
+	struct map *const maps[] = {
+		&x->mms, &x->fdtables, &x->files, &x->paths, &x->creds, &x->mounts, &x->sbs,
+		&x->shmems, &x->ttys, &x->pipes, &x->socks, &x->inodes, &x->processes, &x->threads,
+		&x->sleepers,
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(maps); i++)
+		map_free(maps[i]);
+}
+
+int machine_translate(struct kernel_data *k, const struct translate_opts *o, struct machine **out,
+		      struct ohib_err *err)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	struct xlate x = {
+		.v = k->view,
+		.syms = k->syms,
+		.f = &k->fields,
+		.m = m,
+		.live = view_is_live(k->view),
+		.no_pages = o->no_pages,
+		.regs_pad = ~0ull,
+	};
+
+	if (m)
+		m->arena = arena_create();
+	if (!m || !m->arena) {
+		machine_free(m);
+		return ohib_err_set(err, -ENOMEM, "out of memory");
+	}
+	m->read_page = read_page;
+	m->read_page_arg = k->view;
+	m->system.tool_pid = o->tool_pid;
+	m->system.tool_woken_va = o->tool_woken_va;
+	m->system.realtime_ns = o->realtime_ns;
+	m->system.monotonic_ns = o->monotonic_ns;
+	m->system.boottime_ns = o->boottime_ns;
+
+	find_init(&x);
+	if (!x_failed(&x))
+		xlate_system(&x);
+	if (!x_failed(&x))
+		xlate_mounts(&x, x_u64(&x, x_u64(&x, x.init_task, F_TASK_NSPROXY), F_NS_MNT));
+	if (!x_failed(&x) && !x.live)
+		xlate_sleeps(&x);
+	if (!x_failed(&x))
+		xlate_tasks(&x);
+	if (!x_failed(&x))
+		xlate_memory_fs(&x);
+	free_xlate(&x);
+	if (x_failed(&x)) {
+		if (err && !err->code)
+			*err = x.err;
+		machine_free(m);
+		return x.err.code;
+	}
+	*out = m;
+	return 0;
+}
+
+static u64 json_u64(struct json_object *root, const char *key)
+{
+	struct json_object *o;
+
+	return json_object_object_get_ex(root, key, &o) ? json_object_get_uint64(o) : 0;
+}
+
+int machine_from_image(struct ohib_image *img, struct kernel_data *k, bool no_pages,
+		       struct machine **out, struct ohib_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	struct translate_opts o = { .no_pages = no_pages };
+	struct json_object *root;
+	size_t len;
+	int r;
+
+	r = ohib_image_section(img, OHIB_SEC_CONFIG, (void **)&text, &len, err);
+	if (r)
+		return r;
+	text = realloc(text, len + 1);
+	if (!text)
+		return ohib_err_set(err, -ENOMEM, "out of memory");
+	text[len] = '\0';
+	root = json_tokener_parse(text);
+	if (!root)
+		return ohib_err_set(err, -EBADMSG, "the image's configuration section is not JSON");
+	o.tool_pid = json_u64(root, "tool_pid");
+	o.tool_woken_va = json_u64(root, "tool_woken");
+	o.realtime_ns = json_u64(root, "realtime_ns");
+	o.monotonic_ns = json_u64(root, "monotonic_ns");
+	o.boottime_ns = json_u64(root, "boottime_ns");
+	json_object_put(root);
+	return machine_translate(k, &o, out, err);
+}
+
+static void free_process(struct m_process *p)
+{
+	struct m_thread *t;
+
+	vec_foreach(t, &p->threads)
+		vec_free(&t->pending.queue);
+	vec_free(&p->threads);
+	vec_free(&p->pending.queue);
+	vec_free(&p->timers);
+}
+
+void machine_free(struct machine *m)
+{
+	struct m_process *p;
+	struct m_mm *mm;
+	struct m_fdtable *t;
+	struct m_shmem *s;
+
+	if (!m)
+		return;
+	vec_foreach(p, &m->processes)
+		free_process(p);
+	vec_foreach(mm, &m->mms) {
+		vec_free(&mm->vmas);
+		vec_free(&mm->pages);
+	}
+	vec_foreach(t, &m->fdtables)
+		vec_free(&t->fds);
+	vec_foreach(s, &m->shmems)
+		vec_free(&s->pages);
+	vec_free(&m->processes);
+	vec_free(&m->mms);
+	vec_free(&m->fdtables);
+	vec_free(&m->files);
+	vec_free(&m->shmems);
+	vec_free(&m->superblocks);
+	vec_free(&m->mounts);
+	vec_free(&m->ttys);
+	vec_free(&m->sysv_shms);
+	refusals_free(&m->refusals);
+	arena_destroy(m->arena);
+	free(m);
+}

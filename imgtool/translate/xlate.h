@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The translator's context: one kernel's memory, symbols and layouts, and the machine in the making.
+ * Reads: the view. Writes: x->m. Never: the kernel that it runs on, nor anything of restore.
+ *
+ * Reads are sticky: the first one that fails is recorded in x->err with its place, and every later one
+ * gives 0. So code reads straight on and asks x_failed() at its loops and before it uses what it got.
+ */
+#pragma once
+
+#include "machine/machine.h"
+#include "typedata/fields.h"
+#include "typedata/symbols.h"
+#include "util/err.h"
+#include "util/map.h"
+#include "view/view.h"
+
+/* A list longer than this is a loop or damaged memory. */
+#define X_LIST_MAX (1u << 22)
+
+struct xlate {
+	struct view *v;
+	const struct symbols *syms;
+	const struct fields *f;
+	struct machine *m;
+	struct ohib_err err;
+
+	/* by address in the image kernel: each object is translated once */
+	struct map mms, fdtables, files, paths, creds, mounts, sbs, shmems, ttys, pipes, socks, inodes;
+	struct map processes;	/* by pid */
+	struct map threads;	/* struct m_thread by task_struct */
+	struct map sleepers;	/* struct m_sleep by task_struct */
+
+	/* who is being translated, for refusals */
+	u64 init_task;		/* PID 1's task_struct */
+	pid_t pid;
+	char comm[16];
+	char object[160];
+	bool live;		/* a running kernel: registers and contents are not read */
+	bool no_pages;		/* leave out the pages (image ps) */
+	u64 regs_pad;		/* bytes above pt_regs on the kernel stack; ~0: not known yet */
+};
+
+static inline bool x_failed(const struct xlate *x)
+{
+	return x->err.code != 0;
+}
+
+/* Read @len bytes at @kva; on failure @buf is zeroed and the error recorded with @what. */
+void x_read(struct xlate *x, u64 kva, void *buf, size_t len, const char *what);
+/* One member of the object at @obj, zero-extended; bit fields are shifted down. At most 8 bytes. */
+u64 x_u64(struct xlate *x, u64 obj, enum field f);
+s64 x_s64(struct xlate *x, u64 obj, enum field f);	/* sign-extended from its size */
+/* A member that is an array or struct, as bytes; copies at most @len, zero-fills the rest. */
+void x_bytes(struct xlate *x, u64 obj, enum field f, void *buf, size_t len);
+/* Address of a member. */
+static inline u64 x_addr(const struct xlate *x, u64 obj, enum field f)
+{
+	return obj + x->f->loc[f].offset;
+}
+static inline bool x_has(const struct xlate *x, enum field f)
+{
+	return x->f->has[f];
+}
+/* Object that contains member @f at @member: container_of. */
+static inline u64 x_container(const struct xlate *x, u64 member, enum field f)
+{
+	return member - x->f->loc[f].offset;
+}
+char *x_str(struct xlate *x, u64 kva, size_t max);	/* in the arena; NULL when unreadable */
+/* Address of a symbol; missing ones are recorded as an error. */
+u64 x_sym(struct xlate *x, const char *name);
+/* Zeroed object in the machine's arena; out of memory is recorded as an error. */
+void *x_alloc(struct xlate *x, size_t size);
+#define x_new(x, type) ((type *)x_alloc((x), sizeof(type)))
+/* Append to a vector of the machine; out of memory is recorded. */
+#define x_push(x, vec, item)                                                                       \
+	do {                                                                                       \
+		if (vec_push((vec), (item)))                                                       \
+			ohib_err_set(&(x)->err, -ENOMEM, "out of memory");                         \
+	} while (0)
+
+/*
+ * Walk a struct list_head at @head: calls @fn with the address of each entry's list_head. Stops at its
+ * first non-zero result, at a failed read, and with an error on an endless list.
+ */
+int x_list(struct xlate *x, u64 head, int (*fn)(struct xlate *x, u64 node, void *arg), void *arg);
+int x_hlist(struct xlate *x, u64 head, int (*fn)(struct xlate *x, u64 node, void *arg), void *arg);
+/* All nodes of a red-black tree, in order; @root is the struct rb_node pointer's value. */
+int x_rbtree(struct xlate *x, u64 root, int (*fn)(struct xlate *x, u64 node, void *arg), void *arg);
+/* All value and pointer entries of a struct xarray at @xa: index and raw entry. */
+int x_xarray(struct xlate *x, u64 xa, int (*fn)(struct xlate *x, u64 index, u64 entry, void *arg),
+	     void *arg);
+
+/* Say that the thing being translated cannot be carried (x->pid, x->comm, x->object). */
+void x_refuse(struct xlate *x, const char *reason_fmt, ...) __attribute__((format(printf, 2, 3)));
+void x_object(struct xlate *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* One file per noun; each is idempotent by address where it returns an object. NULL: failed or refused. */
+void xlate_tasks(struct xlate *x);				/* task.c */
+void xlate_thread_regs(struct xlate *x, u64 task, struct m_thread *t);	/* regs.c */
+struct m_cred *xlate_cred(struct xlate *x, u64 cred);		/* cred.c */
+struct m_mm *xlate_mm(struct xlate *x, u64 mm);			/* mm.c */
+bool xlate_page_src(struct xlate *x, u64 pte, struct m_page_src *src);
+void xlate_vdso(struct xlate *x);				/* vdso.c */
+struct m_fdtable *xlate_fdtable(struct xlate *x, u64 files);	/* file.c */
+struct m_file *xlate_file(struct xlate *x, u64 file);		/* file.c */
+void xlate_mounts(struct xlate *x, u64 mnt_ns);			/* mount.c */
+struct m_superblock *xlate_sb(struct xlate *x, u64 sb);		/* mount.c */
+struct m_path *xlate_path(struct xlate *x, u64 vfsmount, u64 dentry);	/* path.c */
+void xlate_signals(struct xlate *x, u64 task, struct m_process *p);	/* signal.c */
+void xlate_pending(struct xlate *x, u64 sigpending, struct m_pending *out);
+void xlate_system(struct xlate *x);				/* system.c */
+struct m_shmem *xlate_shmem(struct xlate *x, u64 inode);	/* shmem.c */
+struct m_tty *xlate_tty(struct xlate *x, u64 tty);		/* tty.c */
+void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
+void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
+void xlate_locks(struct xlate *x, u64 file, struct m_file *f);	/* lock.c */
+void xlate_sleeps(struct xlate *x);				/* sleep.c: fills x->sleepers */
+void xlate_sleep(struct xlate *x, u64 task, struct m_thread *t);
+void xlate_ghost(struct xlate *x, u64 file, struct m_file *f);	/* ghost.c: unlinked files */
+char *xlate_dentry_path(struct xlate *x, u64 dentry);		/* path.c: within its super block */
+u64 xlate_dev(u64 kernel_dev);	/* kernel dev_t → makedev encoding */
+
+/*
+ * A kind of open file. To add one: a file of its own in translate/, a slot in translate/kinds.c and
+ * one in restore's registry.
+ */
+struct xlate_kind {
+	enum m_file_kind kind;
+	const char *name;
+	/* Is @file of this kind? @fop: name of its file_operations' symbol, or "". */
+	bool (*match)(struct xlate *x, u64 file, const char *fop, u32 mode);
+	/* Fill in f's kind-specific part; generic fields are there already. */
+	void (*translate)(struct xlate *x, u64 file, struct m_file *f);
+};
+extern const struct xlate_kind *const xlate_kinds[];	/* ended by NULL; first match wins */
