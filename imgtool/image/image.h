@@ -39,23 +39,37 @@ struct ohib_image_info {
 	char image_kernel[65];		/* uname -r of the image kernel */
 	char next_kernel[65];		/* uname -r it is to be resumed under; empty: exact resume */
 	u64 created;			/* CLOCK_REALTIME, seconds */
-	u64 nr_pages;			/* pages with data */
-	u64 nr_zero_pages;		/* pages told to be all zero */
+	char device[128];		/* how the device is to be found: PARTUUID=…, a path … */
+	u64 nr_pages;			/* pages with data in the stream */
+	u64 nr_zero_pages;		/* pages that the kernel told to be all zero */
+	u64 nr_zero_found;		/* of nr_pages those that are all zero too, and not stored */
 	u64 raw_bytes, stored_bytes;	/* page data before and after compression */
 	u32 attempts;			/* times a resume of it was begun */
 	char reason[256];		/* why the last attempt did not succeed; empty: none */
 };
 
+const char *ohib_state_name(enum ohib_state s);
+const char *ohib_section_name(enum ohib_section id);
+
 struct ohib_image;
 
 /*
+ * Only what the header says, in whatever state the image is. -ENODATA no image on this device,
+ * -EBADMSG damaged, -ENOTSUP too new.
+ */
+int ohib_image_peek(const char *path, struct ohib_image_info *info, struct ohib_err *err);
+
+/*
  * Open the image on block device or file @path. Checks both header copies and takes the newer valid
- * one; checks the index before it uses it. Errors: -ENODATA no image, -EBADMSG damaged, -ENOTSUP a
- * version or feature that this program does not know, -errno of the I/O.
+ * one; checks the index before it uses it. Errors: -ENODATA no image or an unfinished one, -EBADMSG
+ * damaged, -ENOTSUP a version or feature that this program does not know, -errno of the I/O.
  */
 int ohib_image_open(const char *path, struct ohib_image **out, struct ohib_err *err);
 void ohib_image_close(struct ohib_image *img);
 const struct ohib_image_info *ohib_image_info(const struct ohib_image *img);
+
+/* Memory for decompressed chunks that read_pfn may keep; default 64 MiB, at least one chunk. */
+int ohib_image_set_cache(struct ohib_image *img, size_t bytes, struct ohib_err *err);
 
 /* Whole section, uncompressed and checked, to be freed by the caller; -ENODATA: not in the image. */
 int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data, size_t *len,
@@ -63,18 +77,25 @@ int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data
 
 /*
  * One page by frame number into @page (4096 bytes). -ENODATA: that frame is not in the image.
- * Decompressed chunks are cached; reading in rising PFN order decompresses each chunk once.
+ * Decompressed chunks are cached; reading in rising PFN order decompresses each chunk once. May be
+ * called from several threads, which then take turns.
  */
 int ohib_image_read_pfn(struct ohib_image *img, u64 pfn, void *page, struct ohib_err *err);
 bool ohib_image_has_pfn(const struct ohib_image *img, u64 pfn);
 
+/* What for_each_page hands out for a page that is all zero: compare pointers to skip it. */
+extern const u8 ohib_zero_page[4096];
+
 /*
- * Every page, in stream order, through @nr_threads decompressing threads (0: one per CPU); @page is
+ * Every page, zero ones too, in stream order, through @nr_threads decompressing threads (0: one per CPU); @page is
  * called from one thread at a time. Returns @page's first non-zero result.
  */
 int ohib_image_for_each_page(struct ohib_image *img, unsigned int nr_threads,
 			     int (*page)(void *arg, u64 pfn, const void *data), void *arg,
 			     struct ohib_err *err);
+
+/* Every byte of the image against its checksum, through @nr_threads threads. */
+int ohib_image_verify(struct ohib_image *img, unsigned int nr_threads, struct ohib_err *err);
 
 /*
  * Change the state on disk: the other header copy is written with generation + 1 and flushed, then

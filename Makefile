@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds everything out of tree in $(BUILD). `make help` lists the targets.
+
+BUILD    ?= build
+DESTDIR  ?=
+PREFIX   ?= /usr
+SBINDIR  ?= $(PREFIX)/sbin
+LIBDIR   ?= $(PREFIX)/lib/overlayctl
+MANDIR   ?= $(PREFIX)/share/man
+COMPDIR  ?= $(PREFIX)/share/bash-completion/completions
+
+INSTALL  ?= install
+CLANG    ?= clang
+FUZZ_SECONDS ?= 20
+
+CFLAGS   ?= -O2 -g
+WARN     := -Wall -Wextra -Werror
+# The tool runs while file systems are frozen: bind everything at start.
+ALL_CFLAGS  = -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+	      -Iimgtool -Iinitramfs -pthread
+ALL_LDFLAGS = -Wl,-z,now $(LDFLAGS)
+LIBS     := -lbpf -lelf -lz -llz4 -lxxhash -lgcrypt -lgpg-error -ljson-c -lblkid
+SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+# Every folder of imgtool/ but cmd/ is the library; sources are found, not listed.
+LIB_SRC    := $(filter-out imgtool/cmd/%,$(sort $(wildcard imgtool/*/*.c)))
+CMD_SRC    := $(sort $(wildcard imgtool/cmd/*.c))
+RELOAD_SRC := $(sort $(wildcard initramfs/reloader/*.c initramfs/restore/*.c))
+RELOAD_MAIN := $(wildcard initramfs/reloader/*.c)
+UNIT_SRC   := $(sort $(wildcard tests/unit/*.c))
+FUZZ_NAMES := $(sort $(patsubst tests/fuzz/%/fuzz.c,%,$(wildcard tests/fuzz/*/fuzz.c)))
+
+LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+CMD_OBJ    := $(CMD_SRC:%.c=$(BUILD)/obj/%.o)
+RELOAD_OBJ := $(RELOAD_SRC:%.c=$(BUILD)/obj/%.o)
+# Restore code is tested too: under the sanitizers it is part of the library.
+RESTORE_SRC := $(sort $(wildcard initramfs/restore/*.c))
+SAN_OBJ    := $(LIB_SRC:%.c=$(BUILD)/san/%.o) $(RESTORE_SRC:%.c=$(BUILD)/san/%.o)
+UNIT_BIN   := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+FUZZ_OBJ   := $(LIB_SRC:%.c=$(BUILD)/fuzzobj/%.o)
+FUZZ_BIN   := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
+
+PROGRAMS :=
+ifneq ($(CMD_SRC),)
+PROGRAMS += $(BUILD)/overlayctl
+endif
+ifneq ($(RELOAD_MAIN),)
+PROGRAMS += $(BUILD)/overlay-reload
+endif
+
+.PHONY: all install unit fuzz check demo bench clean help
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/libohib.a $(PROGRAMS)
+
+help:
+	@echo 'all      $(BUILD)/libohib.a $(PROGRAMS)'
+	@echo 'install  into $$(DESTDIR)$$(PREFIX); PREFIX=$(PREFIX)'
+	@echo 'unit     unit tests under ASan and UBSan'
+	@echo 'fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (clang)'
+	@echo 'check    all tests'
+	@echo 'demo     a virtual machine changes its kernel while you watch'
+	@echo 'bench    times of the stages next to stock hibernation'
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/san/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -O1 $(SAN) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzzobj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(ALL_CFLAGS) -O1 -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+$(BUILD)/libohib.a: $(LIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libohib-san.a: $(SAN_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libohib-fuzz.a: $(FUZZ_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/overlayctl: $(CMD_OBJ) $(BUILD)/libohib.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(BUILD)/libohib.a $(LIBS)
+
+# PID 1 of an initramfs: no library to look for, no loader to miss.
+$(BUILD)/overlay-reload: $(RELOAD_OBJ) $(BUILD)/libohib.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -static -o $@ $(RELOAD_OBJ) $(BUILD)/libohib.a $(LIBS)
+
+$(BUILD)/unit/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/libohib-san.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SAN) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libohib-san.a $(LIBS)
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzzobj/tests/fuzz/%/fuzz.o $(BUILD)/libohib-fuzz.a
+	@mkdir -p $(@D)
+	$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined $(ALL_LDFLAGS) -o $@ $< \
+		$(BUILD)/libohib-fuzz.a $(LIBS)
+
+# Each program prints "N passed, N failed" last; a program that dies counts as one failure.
+unit: $(UNIT_BIN)
+	@pass=0; fail=0; \
+	for t in $(UNIT_BIN); do \
+		out=$$($$t 2>&1); rc=$$?; \
+		last=$$(printf '%s\n' "$$out" | tail -n 1); \
+		case $$last in \
+		*" passed, "*" failed") p=$${last%% *}; f=$${last#* passed, }; f=$${f%% *};; \
+		*) p=0; f=1;; \
+		esac; \
+		if [ $$rc -ne 0 ] && [ $$f -eq 0 ]; then f=1; fi; \
+		if [ $$f -ne 0 ]; then printf '%s\n' "$$out"; fi; \
+		echo "$${t##*/}: $$p passed, $$f failed"; \
+		pass=$$((pass + p)); fail=$$((fail + f)); \
+	done; \
+	echo "$$pass passed, $$fail failed"; [ $$fail -eq 0 ]
+
+fuzz: $(FUZZ_BIN)
+	@for n in $(FUZZ_NAMES); do \
+		mkdir -p $(BUILD)/corpus/$$n; \
+		seeds=; [ -d tests/fuzz/$$n/corpus ] && seeds=tests/fuzz/$$n/corpus; \
+		echo "fuzz $$n"; \
+		$(BUILD)/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+			-print_final_stats=0 -verbosity=0 -artifact_prefix=$(BUILD)/corpus/$$n. \
+			$(BUILD)/corpus/$$n $$seeds || exit 1; \
+	done
+
+check: all unit
+	@if [ -x tests/check ]; then BUILD=$(BUILD) tests/check; \
+	 else echo 'tests/check is not there: unit tests only'; fi
+
+demo: all
+	BUILD=$(BUILD) tests/demo
+
+bench: all
+	BUILD=$(BUILD) tests/bench
+
+# What else is installed, and where, is told by the folder it lives in.
+install: all install-tool
+
+.PHONY: install-tool
+install-tool: all
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man8
+	$(if $(CMD_SRC),$(INSTALL) -m 755 $(BUILD)/overlayctl $(DESTDIR)$(SBINDIR)/overlayctl)
+	$(if $(RELOAD_MAIN),$(INSTALL) -m 755 $(BUILD)/overlay-reload $(DESTDIR)$(LIBDIR)/overlay-reload)
+	$(if $(wildcard imgtool/overlayctl.8),$(INSTALL) -m 644 imgtool/overlayctl.8 $(DESTDIR)$(MANDIR)/man8/overlayctl.8)
+	$(if $(wildcard imgtool/overlayctl.bash),$(INSTALL) -D -m 644 imgtool/overlayctl.bash $(DESTDIR)$(COMPDIR)/overlayctl)
+
+# These add prerequisites to install: (their own targets).
+-include bootloader/install.mk
+-include initramfs/install.mk
+
+clean:
+	rm -rf $(BUILD)
+
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

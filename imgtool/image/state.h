@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The header's two copies, the states an image goes through, and what GRUB is told about them. */
+#pragma once
+
+#include "image/image.h"
+#include "image/image_format.h"
+#include "image/io.h"
+
+/* The header in force and where it came from. */
+struct image_state {
+	struct ohib_header hdr;
+	int copy;	/* the copy in force: 0 A, 1 B */
+};
+
+/*
+ * Take the newer valid header copy. -ENODATA: there is no image, -EBADMSG: there was one and neither
+ * copy is whole, -ENOTSUP: made by a newer program.
+ */
+int image_state_load(const struct image_dev *d, struct image_state *s, struct ohib_err *err);
+
+/*
+ * Move to state @to: the new header (generation + 1) is on the medium in both copies when this
+ * returns 0. @reason may be NULL. -EINVAL: the move is not in the table.
+ */
+int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib_state to,
+		     const char *reason, struct ohib_err *err);
+bool image_state_may_move(enum ohib_state from, enum ohib_state to);
+
+/* The environment block that goes with a header: exactly OHIB_ENV_BYTES bytes. */
+void image_state_env(const struct ohib_header *hdr, char *env);

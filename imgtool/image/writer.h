@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Writes an overlay image: sections as they come, then the stream of pages through several threads.
+ *
+ *	create → section… → park → [snapshot] → unpark → pages_begin → (page, page_done)… →
+ *	pages_end → section… → arm → destroy
+ *
+ * All memory is allocated and faulted in by create; no thread and no descriptor is there while the
+ * writer is parked, so that a memory image taken then holds neither.
+ */
+#pragma once
+
+#include "image/image.h"
+
+struct ohib_writer_opts {
+	const char *path;		/* block device or preallocated file */
+	const char *device;		/* name to be found by later; NULL: path */
+	const char *image_kernel;
+	const char *next_kernel;	/* NULL or empty: exact resume */
+	const char *machine_id;		/* NULL: none */
+	u64 max_pages;			/* upper bound of the PFN list's length */
+	unsigned int nr_threads;	/* compressing; 0: one per CPU */
+	unsigned int chunk_pages;	/* 0: the default */
+	int acceleration;		/* of LZ4; 0: the default */
+};
+
+struct ohib_writer_stats {
+	u64 nr_pages, nr_zero_pages, nr_zero_found;
+	u64 raw_bytes, stored_bytes;	/* page data */
+	u64 disk_bytes;			/* whole image on the device */
+	u64 pages_done;			/* while it runs: pages handed in so far */
+};
+
+struct ohib_writer;
+
+/*
+ * Claim the device and put it into state `writing` with a new identity. -EBUSY: the device is in
+ * use or holds an image that is armed or being resumed.
+ */
+int ohib_writer_create(const struct ohib_writer_opts *opts, struct ohib_writer **out,
+		       struct ohib_err *err);
+/* Does not change the state on the device; NULL is allowed. */
+void ohib_writer_destroy(struct ohib_writer *w);
+const u8 *ohib_writer_uuid(const struct ohib_writer *w);
+
+/* Store a section. Not between pages_begin and pages_end. @compress needs memory of @len. */
+int ohib_writer_section(struct ohib_writer *w, enum ohib_section id, const void *data, size_t len,
+			bool compress, struct ohib_err *err);
+
+/* Release the device around the snapshot, and claim it again; the same device or -ESTALE. */
+void ohib_writer_park(struct ohib_writer *w);
+int ohib_writer_unpark(struct ohib_writer *w, struct ohib_err *err);
+
+/* Where the PFN list is to be put: room for opts.max_pages entries. */
+u64 *ohib_writer_pfns(struct ohib_writer *w);
+/* The list has @nr_pfns entries as the kernel encodes them; starts the threads. */
+int ohib_writer_pages_begin(struct ohib_writer *w, u64 nr_pfns, struct ohib_err *err);
+/*
+ * Where the next page's 4096 bytes are to be put; NULL: the writing has failed, pages_end tells why.
+ * page_done hands it in.
+ */
+void *ohib_writer_page(struct ohib_writer *w);
+void ohib_writer_page_done(struct ohib_writer *w);
+/* Wait for the threads and write the index. Also to be called after a failure: ends the threads. */
+int ohib_writer_pages_end(struct ohib_writer *w, struct ohib_err *err);
+
+/* Everything onto the medium, then the header: from here on the image is the machine. */
+int ohib_writer_arm(struct ohib_writer *w, struct ohib_err *err);
+/* The machine goes on: the image becomes @to (none: unfinished; stale: was armed). */
+int ohib_writer_abandon(struct ohib_writer *w, enum ohib_state to, const char *reason,
+			struct ohib_err *err);
+
+void ohib_writer_stats(const struct ohib_writer *w, struct ohib_writer_stats *out);

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The states of an image, its two headers cut short anywhere, and the block that GRUB reads. */
+#include <errno.h>
+
+#include "test.h"
+#include "image_make.h"
+#include "image/state.h"
+
+#define SIZE (4u << 20)
+
+static u8 before[OHIB_DATA_OFFSET], after[OHIB_DATA_OFFSET];
+
+static void fixed_read(const char *path, u8 *buf)
+{
+	int fd = open(path, O_RDONLY);
+
+	if (pread(fd, buf, OHIB_DATA_OFFSET, 0) != OHIB_DATA_OFFSET)
+		abort();
+	close(fd);
+}
+
+static void fixed_write(const char *path, const u8 *buf, size_t at, size_t len)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (pwrite(fd, buf + at, len, (off_t)at) != (ssize_t)len)
+		abort();
+	close(fd);
+}
+
+static enum ohib_state state_of(const char *path, u64 *generation)
+{
+	struct ohib_image_info info;
+
+	if (ohib_image_peek(path, &info, NULL))
+		return 99;
+	if (generation)
+		*generation = info.generation;
+	return info.state;
+}
+
+static void make(struct made_image *m)
+{
+	struct ohib_err err = { 0 };
+
+	made_file(m, SIZE);
+	made_list(m, 100);
+	if (made_write(m, 32, &err)) {
+		printf("%s\n", err.msg);
+		abort();
+	}
+}
+
+TEST(moves)
+{
+	static const struct {
+		enum ohib_state to;
+		int result;
+		enum ohib_state then;
+	} t[] = {
+		{ OHIB_STATE_SPENT, -EINVAL, OHIB_STATE_ARMED },
+		{ OHIB_STATE_WRITING, -EINVAL, OHIB_STATE_ARMED },
+		{ OHIB_STATE_NONE, -EINVAL, OHIB_STATE_ARMED },
+		{ OHIB_STATE_RESUMING, 0, OHIB_STATE_RESUMING },
+		{ OHIB_STATE_ARMED, 0, OHIB_STATE_ARMED },
+		{ OHIB_STATE_RESUMING, 0, OHIB_STATE_RESUMING },
+		{ OHIB_STATE_RESUMING, 0, OHIB_STATE_RESUMING },
+		{ OHIB_STATE_SPENT, 0, OHIB_STATE_SPENT },
+		{ OHIB_STATE_ARMED, -EINVAL, OHIB_STATE_SPENT },
+		{ OHIB_STATE_RESUMING, -EINVAL, OHIB_STATE_SPENT },
+		{ OHIB_STATE_STALE, -EINVAL, OHIB_STATE_SPENT },
+		{ OHIB_STATE_WRITING, 0, OHIB_STATE_WRITING },
+		{ OHIB_STATE_STALE, 0, OHIB_STATE_STALE },
+		{ OHIB_STATE_ARMED, -EINVAL, OHIB_STATE_STALE },
+	};
+	struct made_image m;
+	struct ohib_image_info info;
+	u64 generation, last;
+
+	make(&m);
+	CHECK_EQ(state_of(m.path, &last), OHIB_STATE_ARMED);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		struct ohib_err err = { 0 };
+
+		CHECK_EQ(ohib_image_set_state(m.path, t[i].to, i == 4 ? "no root" : NULL, &err),
+			 t[i].result);
+		CHECK_EQ(state_of(m.path, &generation), t[i].then);
+		CHECK_EQ(generation, last + !t[i].result);
+		last = generation;
+		if (i == 6) {
+			CHECK_EQ(ohib_image_peek(m.path, &info, &err), 0);
+			CHECK_EQ(info.attempts, 3);
+			CHECK_STR(info.reason, "no root");
+		}
+	}
+	made_free(&m);
+}
+
+TEST(armed_image_is_not_written_over)
+{
+	struct made_image m;
+	struct ohib_err err = { 0 };
+	u64 first, second;
+
+	make(&m);
+	state_of(m.path, &first);
+	CHECK_EQ(made_write(&m, 32, &err), -EBUSY);
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_ARMED);
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_STALE, "cancelled", NULL), 0);
+	CHECK_EQ(made_write(&m, 32, NULL), 0);
+	CHECK_EQ(state_of(m.path, &second), OHIB_STATE_ARMED);
+	CHECK(second > first);
+	made_free(&m);
+}
+
+/* Power cut after the first @n bytes of the second write, in both orders of the copies. */
+TEST(torn_headers)
+{
+	struct made_image m;
+	u64 gen_before, gen_after, gen;
+
+	make(&m);
+	state_of(m.path, &gen_before);
+	fixed_read(m.path, before);
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_RESUMING, NULL, NULL), 0);
+	state_of(m.path, &gen_after);
+	fixed_read(m.path, after);
+	for (int first = 0; first < 2; first++) {
+		size_t a = first ? 8192 : 0, b = first ? 0 : 8192;
+
+		/* 512 bytes at a time of the first copy: the old state holds until it is whole. */
+		for (size_t n = 0; n <= 4096; n += 512) {
+			fixed_write(m.path, before, 0, OHIB_DATA_OFFSET);
+			fixed_write(m.path, after, a, n);
+			CHECK_EQ(state_of(m.path, &gen),
+				 n == 4096 ? OHIB_STATE_RESUMING : OHIB_STATE_ARMED);
+			CHECK_EQ(gen, n == 4096 ? gen_after : gen_before);
+		}
+		/* Then of the second one: the new state holds all the time. */
+		for (size_t n = 0; n <= 4096; n += 512) {
+			fixed_write(m.path, after, b, n);
+			CHECK_EQ(state_of(m.path, &gen), OHIB_STATE_RESUMING);
+		}
+	}
+	/* A move out of a torn state writes the stale copy first and ends with two good ones. */
+	fixed_write(m.path, before, 0, OHIB_DATA_OFFSET);
+	fixed_write(m.path, after, 0, 4096);
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_SPENT, NULL, NULL), 0);
+	fixed_read(m.path, after);
+	CHECK(!memcmp(after, after + 8192, 4096));
+	made_free(&m);
+}
+
+static const char *env_get(const u8 *fixed, const char *key, char *out)
+{
+	char block[1025];
+	const char *p;
+	size_t n;
+
+	memcpy(block, fixed + OHIB_ENV_OFFSET, 1024);
+	block[1024] = '\0';
+	p = strstr(block, key);
+	if (!p || p[-1] != '\n' || p[strlen(key)] != '=')
+		return "";
+	p += strlen(key) + 1;
+	n = strcspn(p, "\n");
+	memcpy(out, p, n);
+	out[n] = '\0';
+	return out;
+}
+
+TEST(grub_environment)
+{
+	struct made_image m;
+	char v[1025];
+
+	make(&m);
+	fixed_read(m.path, before);
+	CHECK(!memcmp(before + OHIB_ENV_OFFSET, "# GRUB Environment Block\n", 25));
+	CHECK(before[OHIB_ENV_OFFSET + 1023] == '#');
+	CHECK(before[OHIB_ENV_OFFSET + 1024] == 0);
+	CHECK_STR(env_get(before, "ohib_state", v), "armed");
+	CHECK_STR(env_get(before, "ohib_mode", v), "switch");
+	CHECK_STR(env_get(before, "ohib_next", v), "6.12.0-test");
+	CHECK_STR(env_get(before, "ohib_image_kernel", v), "6.1.0-test");
+	CHECK_STR(env_get(before, "ohib_device", v), "PARTLABEL=overlay");
+	CHECK_STR(env_get(before, "ohib_attempts", v), "0");
+	CHECK_EQ(strlen(env_get(before, "ohib_uuid", v)), 32);
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_RESUMING, NULL, NULL), 0);
+	fixed_read(m.path, before);
+	CHECK_STR(env_get(before, "ohib_state", v), "resuming");
+	CHECK_STR(env_get(before, "ohib_attempts", v), "1");
+	made_free(&m);
+}
+
+int main(void)
+{
+	static const struct test_case t[] = {
+		TEST_CASE(moves),
+		TEST_CASE(armed_image_is_not_written_over),
+		TEST_CASE(torn_headers),
+		TEST_CASE(grub_environment),
+	};
+
+	return TEST_MAIN(t);
+}

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Start the virtual machine: which accelerator, which devices, and what its consoles say."""
+
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import time
+
+from lib import grub
+from lib.common import CACHE, HarnessError, say
+
+# Lines that no healthy kernel prints.
+BAD_LINE = re.compile(rb"BUG:|Oops|[Pp]anic|WARNING: possible|general protection|Call Trace|lockdep|"
+                      rb"Internal error|unable to handle|Kernel stack is corrupted")
+# Lines that match BAD_LINE and are well: the boot parameters, told in full.
+WELL_LINE = re.compile(rb"Command line:|lockdep is turned off")
+CMDLINE = "console=tty0 console=ttyS0,115200 nomodeset watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=180"
+
+
+def accelerator(disk):
+    """kvm where a stock kernel boots under it, else tcg; the verdict is cached for this host kernel."""
+    if os.environ.get("VM_ACCEL"):
+        return os.environ["VM_ACCEL"]
+    verdict = os.path.join(CACHE, "accel-" + os.uname().release)
+    if os.path.exists(verdict):
+        with open(verdict) as text:
+            return text.read().strip()
+    accel = "tcg"
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        series = min(disk.meta["kernels"])
+        # Without an initramfs a kernel that works panics for want of a root file system within seconds.
+        with subprocess.Popen(
+                ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "512", "-smp", "2", "-nodefaults",
+                 "-display", "none", "-no-reboot", "-serial", "stdio", "-kernel", disk.kernel(series),
+                 "-append", "console=ttyS0 panic=-1"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as probe:
+            try:
+                out = probe.communicate(timeout=20)[0]
+            except subprocess.TimeoutExpired:
+                probe.kill()
+                out = probe.communicate()[0]
+        if b"Unable to mount root fs" in out:
+            accel = "kvm"
+    with open(verdict + ".new", "w") as text:
+        text.write(accel + "\n")
+    os.rename(verdict + ".new", verdict)
+    say(f"virtual machines run under {accel}")
+    return accel
+
+
+def take_slot():
+    """Wait for one of the host's places for a machine: two virtual CPUs each need two real ones."""
+    slots = int(os.environ.get("VM_SLOTS") or max(1, (os.cpu_count() or 2) // 2 + 1))
+    told = False
+    while True:
+        for n in range(slots):
+            slot = open(os.path.join(CACHE, f"slot-{n}.lock"), "w")
+            try:
+                fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return slot
+            except BlockingIOError:
+                slot.close()
+        if not told:
+            say("waiting for another virtual machine to end")
+            told = True
+        time.sleep(0.5)
+
+
+class Machine:
+    """One machine: its run disk (an overlay that is thrown away) and, while it is on, its process."""
+
+    def __init__(self, disk, folder, mem=1024, smp=2, cpu="max", interactive=False):
+        self.disk, self.folder = disk, folder
+        self.mem, self.smp, self.cpu, self.interactive = mem, smp, cpu, interactive
+        self.accel = accelerator(disk)
+        self.image = os.path.join(folder, "run.qcow2")
+        self.orders = self.results = None
+        self.process = None
+        self.powered_on = 0
+        self.slot = take_slot()
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", disk.image, "-F", "raw", self.image],
+                       check=True)
+
+    def serial_log(self):
+        return os.path.join(self.folder, f"console-{self.powered_on}.log")
+
+    def port_log(self):
+        return os.path.join(self.folder, f"port-{self.powered_on}.log")
+
+    def choose(self, series):
+        """Make a kernel the one that GRUB boots by default."""
+        env = os.path.join(self.folder, "grubenv")
+        with open(env, "wb") as out:
+            out.write(grub.environment({"saved_entry": self.disk.menu_entry(series)}))
+        subprocess.run(["qemu-io", "-f", "qcow2", "-c", f"write -q -s {env} {self.disk.meta['grubenv_offset']} 1024",
+                        self.image], check=True)
+
+    def power_on(self, direct=None, append=""):
+        """Start QEMU: through the disk's GRUB, or with the kernel of a series loaded directly."""
+        self.powered_on += 1
+        cpu = self.cpu if self.accel == "tcg" else "host,migratable=no"
+        argv = ["qemu-system-x86_64", "-machine", "pc", "-nodefaults", "-no-user-config", "-cpu", cpu,
+                "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
+                "-smp", str(self.smp), "-m", str(self.mem), "-rtc", "base=utc", "-no-reboot",
+                "-display", "none", "-device", "VGA,addr=2.0",
+                "-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,addr=3.0,romfile=",
+                "-drive", f"if=none,id=root,format=qcow2,file={self.image},cache=unsafe,discard=unmap",
+                "-device", "virtio-blk-pci,drive=root,serial=root,addr=4.0,bootindex=1"]
+        if self.orders:
+            argv += ["-drive", f"if=none,id=orders,format=raw,file={self.orders},readonly=on",
+                     "-device", "virtio-blk-pci,drive=orders,serial=orders,addr=5.0"]
+        if self.results:
+            argv += ["-drive", f"if=none,id=results,format=raw,file={self.results},cache=unsafe",
+                     "-device", "virtio-blk-pci,drive=results,serial=results,addr=6.0"]
+        if self.interactive:
+            argv += ["-chardev", "stdio,id=console,signal=off,mux=on,logfile=" + self.serial_log(),
+                     "-mon", "chardev=console,mode=readline"]
+        else:
+            argv += ["-chardev", "file,id=console,path=" + self.serial_log()]
+        argv += ["-serial", "chardev:console",
+                 "-chardev", "file,id=port,path=" + self.port_log(), "-serial", "chardev:port"]
+        if direct:
+            argv += ["-kernel", self.disk.kernel(direct), "-initrd", self.disk.initrd(direct),
+                     "-append", f"root=UUID={self.disk.meta['root_uuid']} ro {CMDLINE} {append}".strip()]
+        self.process = subprocess.Popen(argv, stdin=None if self.interactive else subprocess.DEVNULL)
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def power_off(self):
+        """Pull the plug."""
+        if self.running():
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def close(self):
+        self.power_off()
+        self.slot.close()
+
+
+class Follower:
+    """Reads a log that a machine is writing, line by line; an unfinished last line waits for its end."""
+
+    def __init__(self, path):
+        self.path = path
+        self.file = None
+        self.rest = b""
+
+    def chunk(self):
+        if self.file is None:
+            if not os.path.exists(self.path):
+                return b""
+            self.file = open(self.path, "rb")
+        return self.file.read()
+
+    def lines(self):
+        self.rest += self.chunk()
+        *lines, self.rest = self.rest.split(b"\n")
+        return [line.rstrip(b"\r") for line in lines]
+
+
+def bad_lines(path):
+    """What the kernel complained of in a console log."""
+    if not os.path.exists(path):
+        raise HarnessError(f"no console log {path}")
+    with open(path, "rb") as data:
+        return [line.decode(errors="replace") for line in re.split(rb"[\r\n]+", data.read())
+                if BAD_LINE.search(line) and not WELL_LINE.search(line)]
