@@ -152,7 +152,7 @@ static void free_xlate(struct xlate *x)
 	struct map *const maps[] = {
 		&x->mms, &x->fdtables, &x->files, &x->paths, &x->creds, &x->mounts, &x->sbs,
 		&x->shmems, &x->ttys, &x->pipes, &x->socks, &x->inodes, &x->processes, &x->threads,
-		&x->sleepers,
+		&x->sleepers, &x->fs_structs,
 	};
 	size_t i;
 

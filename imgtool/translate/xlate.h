@@ -29,6 +29,7 @@ struct xlate {
 	struct map mms, fdtables, files, paths, creds, mounts, sbs, shmems, ttys, pipes, socks, inodes;
 	struct map processes;	/* by pid */
 	struct map threads;	/* struct m_thread by task_struct */
+	struct map fs_structs;	/* struct m_process by fs_struct */
 	struct map sleepers;	/* struct m_sleep by task_struct */
 
 	/* who is being translated, for refusals */
