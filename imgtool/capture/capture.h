@@ -26,7 +26,7 @@ enum capture_ending {
 
 /*
  * What a woken tool finds. After a switch the reloader writes it at the user address that the image's
- * config section names (tool.woken_address), lets the ioctl return 0, and puts /dev/null where
+ * config section names (tool_woken), lets the ioctl return 0, and puts /dev/null where
  * /dev/snapshot was: the next kernel has no snapshot to be freed.
  */
 enum ohib_woken_mode { OHIB_WOKEN_EXACT = 0, OHIB_WOKEN_SWITCH = 2 };

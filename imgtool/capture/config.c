@@ -5,9 +5,11 @@
  *	version        1
  *	uname          {sysname, nodename, release, version, machine, domainname}
  *	machine_id, boot_id, cmdline, page_size
- *	clocks         {realtime, monotonic, boottime}: nanoseconds as this process sees them, taken right
- *	               before the copy; timens_offsets: text of /proc/self/timens_offsets
- *	tool           {pid, tid, woken_address: "0x…", woken_size}: see struct ohib_woken
+ *	realtime_ns, monotonic_ns, boottime_ns
+ *	               as this process sees them, taken right before the copy
+ *	timens_offsets text of /proc/self/timens_offsets
+ *	tool_pid, tool_tid, tool_woken, tool_woken_size
+ *	               this process, and the address in it of a struct ohib_woken
  *	modules        [{name, size, used_by: [name…], parameters: {name: value}}]
  *	mountinfo      text of /proc/1/mountinfo
  *	swaps          text of /proc/swaps
@@ -141,10 +143,9 @@ static void add_modules(struct json_object *to)
 
 struct json_object *capture_config_create(const struct ohib_woken *woken, struct ohib_err *err)
 {
-	struct json_object *c = json_object_new_object(), *tool = json_object_new_object();
-	char addr[32];
+	struct json_object *c = json_object_new_object();
 
-	if (!c || !tool) {
+	if (!c) {
 		ohib_err_set(err, -ENOMEM, "config section: out of memory");
 		return NULL;
 	}
@@ -154,12 +155,10 @@ struct json_object *capture_config_create(const struct ohib_woken *woken, struct
 	add_text(c, "boot_id", "/proc/sys/kernel/random/boot_id", true);
 	add_text(c, "cmdline", "/proc/cmdline", true);
 	json_object_object_add(c, "page_size", json_object_new_int(4096));
-	snprintf(addr, sizeof(addr), "0x%llx", (unsigned long long)(uintptr_t)woken);
-	json_object_object_add(tool, "pid", json_object_new_int(getpid()));
-	json_object_object_add(tool, "tid", json_object_new_int((int)syscall(SYS_gettid)));
-	json_object_object_add(tool, "woken_address", json_object_new_string(addr));
-	json_object_object_add(tool, "woken_size", json_object_new_int((int)sizeof(*woken)));
-	json_object_object_add(c, "tool", tool);
+	json_object_object_add(c, "tool_pid", json_object_new_int(getpid()));
+	json_object_object_add(c, "tool_tid", json_object_new_int((int)syscall(SYS_gettid)));
+	json_object_object_add(c, "tool_woken", json_object_new_int64((int64_t)(uintptr_t)woken));
+	json_object_object_add(c, "tool_woken_size", json_object_new_int((int)sizeof(*woken)));
 	add_modules(c);
 	add_text(c, "mountinfo", "/proc/1/mountinfo", false);
 	add_text(c, "swaps", "/proc/swaps", false);
@@ -174,16 +173,10 @@ static int64_t clock_ns(clockid_t id)
 	return (int64_t)t.tv_sec * (int64_t)NSEC_PER_SEC + t.tv_nsec;
 }
 
-int capture_config_clocks(struct json_object *config)
+void capture_config_clocks(struct json_object *config)
 {
-	struct json_object *c = json_object_new_object();
-
-	if (!c)
-		return -ENOMEM;
-	add_text(c, "timens_offsets", "/proc/self/timens_offsets", false);
-	json_object_object_add(c, "realtime", json_object_new_int64(clock_ns(CLOCK_REALTIME)));
-	json_object_object_add(c, "monotonic", json_object_new_int64(clock_ns(CLOCK_MONOTONIC)));
-	json_object_object_add(c, "boottime", json_object_new_int64(clock_ns(CLOCK_BOOTTIME)));
-	json_object_object_add(config, "clocks", c);
-	return 0;
+	add_text(config, "timens_offsets", "/proc/self/timens_offsets", false);
+	json_object_object_add(config, "realtime_ns", json_object_new_int64(clock_ns(CLOCK_REALTIME)));
+	json_object_object_add(config, "monotonic_ns", json_object_new_int64(clock_ns(CLOCK_MONOTONIC)));
+	json_object_object_add(config, "boottime_ns", json_object_new_int64(clock_ns(CLOCK_BOOTTIME)));
 }

@@ -127,9 +127,9 @@ static int prepare(struct run *run, struct ohib_err *err)
 static int config_write(struct run *run, struct ohib_err *err)
 {
 	const char *text;
-	int r = capture_config_clocks(run->config);
 
-	text = r ? NULL : json_object_to_json_string_ext(run->config, JSON_C_TO_STRING_PLAIN);
+	capture_config_clocks(run->config);
+	text = json_object_to_json_string_ext(run->config, JSON_C_TO_STRING_PLAIN);
 	if (!text)
 		return ohib_err_set(err, -ENOMEM, "config section: out of memory");
 	return ohib_writer_section(run->writer, OHIB_SEC_CONFIG, text, strlen(text), true, err);

@@ -62,7 +62,7 @@ int snapshot_copy(struct snapshot *s, struct ohib_writer *w,
 int file_read_all(const char *path, char **data, size_t *len);
 struct json_object *capture_config_create(const struct ohib_woken *woken, struct ohib_err *err);
 /* Clocks, as the last thing before the copy. */
-int capture_config_clocks(struct json_object *config);
+void capture_config_clocks(struct json_object *config);
 
 /* sections.c */
 /* Symbols, types and VMCOREINFO of the running kernel into the image. */
