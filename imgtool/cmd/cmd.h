@@ -33,6 +33,9 @@ int cmd_image(int argc, char **argv);
 int cmd_image_info(int argc, char **argv);
 int cmd_image_verify(int argc, char **argv);
 int cmd_image_section(int argc, char **argv);
+int cmd_image_ps(int argc, char **argv);
+int cmd_image_dump(int argc, char **argv);
+int cmd_image_tables(int argc, char **argv);
 
 /* Run the row of @table that argv[1] names; @prefix is what the user typed so far. */
 int command_dispatch(const struct command *table, size_t n, const char *prefix, const char *about,
@@ -59,3 +62,16 @@ void json_print(struct json_object *o);
 struct json_object *json_image_info(const struct ohib_image_info *info);
 void uuid_text(const u8 *uuid, char *out); /* 37 bytes */
 const char *human_bytes(u64 n, char *buf, size_t size);
+
+struct kernel_data;
+struct machine;
+
+/* The machine inside an image. */
+struct image_machine {
+	struct ohib_image *img;
+	struct kernel_data *k;
+	struct machine *m;
+};
+
+int image_machine_open(const struct common_opts *o, struct image_machine *im, struct ohib_err *err);
+void image_machine_close(struct image_machine *im);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A kernel opened as data, and the machine read out of it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "translate/translate.h"
 #include "translate/xlate.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 void kernel_data_close(struct kernel_data *k)
 {
@@ -67,38 +67,17 @@ int kernel_data_open_image(struct ohib_image *img, struct kernel_data **out, str
 	return 0;
 }
 
-/* A file of proc or sysfs, whose size is not known beforehand; to be freed by the caller. */
-static int read_file(const char *path, void **data, size_t *len, struct ohib_err *err)
+static int read_file(const char *path, char **data, size_t *len, struct ohib_err *err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *buf = NULL;
-	size_t cap = 0, used = 0;
-	ssize_t n;
+	int r = file_read_all(path, data, len);
 
-	if (fd < 0)
-		return ohib_err_set(err, -errno, "%s: %s", path, strerror(errno));
-	do {
-		if (cap - used < 65536) {
-			char *p = realloc(buf, cap = cap ? cap * 2 : 1u << 20);
-
-			if (!p)
-				return ohib_err_set(err, -ENOMEM, "out of memory");
-			buf = p;
-		}
-		n = read(fd, buf + used, cap - used);
-		if (n < 0)
-			return ohib_err_set(err, -errno, "%s: %s", path, strerror(errno));
-		used += n;
-	} while (n);
-	*data = no_free_ptr(buf);
-	*len = used;
-	return 0;
+	return r ? ohib_err_set(err, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
 int kernel_data_open_live(struct kernel_data **out, struct ohib_err *err)
 {
 	_cleanup_(cleanup_kernel_data) struct kernel_data *k = calloc(1, sizeof(*k));
-	_cleanup_free_ void *syms = NULL, *btf = NULL;
+	_cleanup_free_ char *syms = NULL, *btf = NULL;
 	size_t syms_len, btf_len;
 	int r;
 
