@@ -18,7 +18,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,40 +28,7 @@
 
 #include "capture/parts.h"
 #include "util/cleanup.h"
-
-int file_read_all(const char *path, char **data, size_t *len)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *buf = NULL;
-	size_t used = 0, room = 0;
-
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n;
-
-		if (room - used < 4096) {
-			char *more = realloc(buf, (room ? room * 2 : 65536) + 1);
-
-			if (!more)
-				return -ENOMEM;
-			buf = more;
-			room = room ? room * 2 : 65536;
-		}
-		n = read(fd, buf + used, room - used);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		used += (size_t)n;
-	}
-	buf[used] = '\0';
-	*data = no_free_ptr(buf);
-	*len = used;
-	return 0;
-}
+#include "util/file.h"
 
 static void add_text(struct json_object *to, const char *key, const char *path, bool one_line)
 {

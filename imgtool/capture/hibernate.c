@@ -36,6 +36,7 @@
 
 #include "capture/parts.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 /* Where the reloader leaves word; static, so that its address is good for the life of the process. */
 static volatile struct ohib_woken woken_word;

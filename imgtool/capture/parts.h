@@ -58,8 +58,6 @@ int snapshot_copy(struct snapshot *s, struct ohib_writer *w,
 		  void (*progress)(void *arg, u64 done, u64 total), void *arg, struct ohib_err *err);
 
 /* config.c */
-/* All of a file of unknown length (procfs, sysfs), with a NUL behind. */
-int file_read_all(const char *path, char **data, size_t *len);
 struct json_object *capture_config_create(const struct ohib_woken *woken, struct ohib_err *err);
 /* Clocks, as the last thing before the copy. */
 void capture_config_clocks(struct json_object *config);

@@ -7,6 +7,7 @@
 
 #include "capture/parts.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 #include "view/view.h"
 
 static int from_file(struct ohib_writer *w, enum ohib_section id, const char *path, struct ohib_err *err)
