@@ -171,6 +171,8 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 	if (!x_failed(&x))
 		xlate_system(&x);
 	if (!x_failed(&x))
+		xlate_clocks(&x);
+	if (!x_failed(&x))
 		xlate_mounts(&x, x_u64(&x, x_u64(&x, x.init_task, F_TASK_NSPROXY), F_NS_MNT));
 	if (!x_failed(&x) && !x.live)
 		xlate_sleeps(&x);
@@ -235,12 +237,24 @@ static void free_process(struct m_process *p)
 	vec_free(&p->timers);
 }
 
+static void free_file(struct m_file *f)
+{
+	vec_free(&f->locks);
+	if (f->kind == M_FILE_EPOLL && f->epoll)
+		vec_free(&f->epoll->items);
+	if (f->kind == M_FILE_INOTIFY && f->inotify) {
+		vec_free(&f->inotify->watches);
+		vec_free(&f->inotify->events);
+	}
+}
+
 void machine_free(struct machine *m)
 {
 	struct m_process *p;
 	struct m_mm *mm;
 	struct m_fdtable *t;
 	struct m_shmem *s;
+	struct m_file *f;
 
 	if (!m)
 		return;
@@ -252,6 +266,8 @@ void machine_free(struct machine *m)
 	}
 	vec_foreach(t, &m->fdtables)
 		vec_free(&t->fds);
+	vec_foreach(f, &m->files)
+		free_file(f);
 	vec_foreach(s, &m->shmems)
 		vec_free(&s->pages);
 	vec_free(&m->processes);

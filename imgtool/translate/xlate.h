@@ -18,6 +18,13 @@
 /* A list longer than this is a loop or damaged memory. */
 #define X_LIST_MAX (1u << 22)
 
+/* The kernel's own clocks (of no time namespace) at the moment of the snapshot. */
+struct x_clocks {
+	s64 mono, real, boot, tai;	/* ns */
+	u64 jiffies;
+	u32 hz;				/* 0: not known */
+};
+
 struct xlate {
 	struct view *v;
 	const struct symbols *syms;
@@ -39,6 +46,8 @@ struct xlate {
 	char object[160];
 	bool live;		/* a running kernel: registers and contents are not read */
 	bool no_pages;		/* leave out the pages (image ps) */
+	u32 nesting;		/* of files within files: epoll sets, descriptors in flight */
+	struct x_clocks clocks;
 	u64 regs_pad;		/* bytes above pt_regs on the kernel stack; ~0: not known yet */
 };
 
@@ -93,6 +102,19 @@ int x_rbtree(struct xlate *x, u64 root, int (*fn)(struct xlate *x, u64 node, voi
 int x_xarray(struct xlate *x, u64 xa, int (*fn)(struct xlate *x, u64 index, u64 entry, void *arg),
 	     void *arg);
 
+/* One clock: where it stands, and what is added to it for the carried processes (time namespace). */
+struct x_clock {
+	s64 now, user_offset;
+};
+bool x_clock(struct xlate *x, s32 clock, struct x_clock *out);	/* false: no such clock */
+/* Is the timer (a struct hrtimer, a struct alarm) running? @expires is set in any case. */
+bool x_hrtimer(struct xlate *x, u64 hrtimer, s64 *expires);
+bool x_alarm(struct xlate *x, u64 alarm, s64 *expires);
+/* Time left of a running timer; at least 1, since 0 would disarm. */
+u64 x_left(s64 expires, s64 now);
+/* As hrtimer_forward(): moves @expires past @now in whole intervals and gives their number. */
+u64 x_forward(s64 *expires, s64 now, s64 interval);
+
 /* Say that the thing being translated cannot be carried (x->pid, x->comm, x->object). */
 void x_refuse(struct xlate *x, const char *reason_fmt, ...) __attribute__((format(printf, 2, 3)));
 void x_object(struct xlate *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -109,6 +131,9 @@ struct m_file *xlate_file(struct xlate *x, u64 file);		/* file.c */
 void xlate_mounts(struct xlate *x, u64 mnt_ns);			/* mount.c */
 struct m_superblock *xlate_sb(struct xlate *x, u64 sb);		/* mount.c */
 struct m_path *xlate_path(struct xlate *x, u64 vfsmount, u64 dentry);	/* path.c */
+/* A path to @inode; one that has gone only when there is no other. NULL: no name of it is in memory. */
+struct m_path *xlate_inode_path(struct xlate *x, u64 inode);	/* alias.c */
+void xlate_clocks(struct xlate *x);				/* clock.c: fills x->clocks */
 void xlate_signals(struct xlate *x, u64 task, struct m_process *p);	/* signal.c */
 void xlate_pending(struct xlate *x, u64 sigpending, struct m_pending *out);
 void xlate_system(struct xlate *x);				/* system.c */
