@@ -34,8 +34,3 @@ void xlate_timers(struct xlate *x, u64 task, struct m_process *p)
 {
 	(void)x, (void)task, (void)p;
 }
-
-void xlate_memory_fs(struct xlate *x)
-{
-	(void)x;
-}
