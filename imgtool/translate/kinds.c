@@ -9,6 +9,7 @@
 const struct xlate_kind *const xlate_kinds[] = {
 	&xlate_kind_tool,
 	&xlate_kind_reg,
+	&xlate_kind_shmem,
 	&xlate_kind_dir,
 	&xlate_kind_chrdev,
 	&xlate_kind_proc,

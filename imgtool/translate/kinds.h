@@ -6,6 +6,7 @@
 
 extern const struct xlate_kind xlate_kind_tool;
 extern const struct xlate_kind xlate_kind_reg;
+extern const struct xlate_kind xlate_kind_shmem;
 extern const struct xlate_kind xlate_kind_dir;
 extern const struct xlate_kind xlate_kind_chrdev;
 extern const struct xlate_kind xlate_kind_proc;

@@ -101,6 +101,11 @@ int x_rbtree(struct xlate *x, u64 root, int (*fn)(struct xlate *x, u64 node, voi
 /* All value and pointer entries of a struct xarray at @xa: index and raw entry. */
 int x_xarray(struct xlate *x, u64 xa, int (*fn)(struct xlate *x, u64 index, u64 entry, void *arg),
 	     void *arg);
+/* Likewise, with the number of indices that the entry stands for: more than 1 for a large folio. */
+int x_xarray_ranges(struct xlate *x, u64 xa,
+		    int (*fn)(struct xlate *x, u64 index, u64 nr, u64 entry, void *arg), void *arg);
+/* The entry at @index; 0: none. @first, unless NULL: the lowest index that the entry stands for. */
+u64 x_xarray_get(struct xlate *x, u64 xa, u64 index, u64 *first);
 
 /* One clock: where it stands, and what is added to it for the carried processes (time namespace). */
 struct x_clock {
@@ -138,6 +143,14 @@ void xlate_signals(struct xlate *x, u64 task, struct m_process *p);	/* signal.c 
 void xlate_pending(struct xlate *x, u64 sigpending, struct m_pending *out);
 void xlate_system(struct xlate *x);				/* system.c */
 struct m_shmem *xlate_shmem(struct xlate *x, u64 inode);	/* shmem.c */
+bool xlate_is_shm_mnt(struct xlate *x, u64 sb);	/* the kernel's own tmpfs: memfd, SysV, /dev/zero */
+void xlate_cache_pages(struct xlate *x, u64 inode, struct m_shmem *s);	/* of a file that has no disk */
+struct m_inode *xlate_inode(struct xlate *x, u64 inode);	/* inode.c: of tmpfs, ramfs, devtmpfs */
+void xlate_sysvipc(struct xlate *x);	/* sysvshm.c; also refuses what of IPC is not carried */
+void xlate_sb_options(struct xlate *x, u64 ksb, struct m_superblock *sb);	/* sbopts.c */
+void xlate_swaps(struct xlate *x);	/* swap.c */
+/* Where the page is that swap slot @offset of area @type stands for. */
+void xlate_swap_page(struct xlate *x, u32 type, u64 offset, struct m_page_src *src);
 struct m_tty *xlate_tty(struct xlate *x, u64 tty);		/* tty.c */
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
 void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
