@@ -12,5 +12,8 @@ const struct xlate_kind *const xlate_kinds[] = {
 	&xlate_kind_dir,
 	&xlate_kind_chrdev,
 	&xlate_kind_proc,
+	&xlate_kind_pipe,
+	&xlate_kind_tty,
+	&xlate_kind_ptmx,
 	NULL,
 };

@@ -9,3 +9,6 @@ extern const struct xlate_kind xlate_kind_reg;
 extern const struct xlate_kind xlate_kind_dir;
 extern const struct xlate_kind xlate_kind_chrdev;
 extern const struct xlate_kind xlate_kind_proc;
+extern const struct xlate_kind xlate_kind_pipe;
+extern const struct xlate_kind xlate_kind_tty;
+extern const struct xlate_kind xlate_kind_ptmx;

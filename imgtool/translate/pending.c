@@ -9,12 +9,6 @@ struct m_shmem *xlate_shmem(struct xlate *x, u64 inode)
 	return NULL;
 }
 
-struct m_tty *xlate_tty(struct xlate *x, u64 tty)
-{
-	(void)x, (void)tty;
-	return NULL;
-}
-
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f)
 {
 	(void)x, (void)file, (void)f;

@@ -80,6 +80,11 @@ void *x_alloc(struct xlate *x, size_t size);
 		if (vec_push((vec), (item)))                                                       \
 			ohib_err_set(&(x)->err, -ENOMEM, "out of memory");                         \
 	} while (0)
+/*
+ * @len bytes from @offset in struct page @page on, which may go on into the pages after it. 0 or negative
+ * errno, then @buf is zeroed from there on; never sets x->err.
+ */
+int x_page_bytes(struct xlate *x, u64 page, u64 offset, void *buf, size_t len);	/* page.c */
 
 /*
  * Walk a struct list_head at @head: calls @fn with the address of each entry's list_head. Stops at its
@@ -114,6 +119,8 @@ void xlate_pending(struct xlate *x, u64 sigpending, struct m_pending *out);
 void xlate_system(struct xlate *x);				/* system.c */
 struct m_shmem *xlate_shmem(struct xlate *x, u64 inode);	/* shmem.c */
 struct m_tty *xlate_tty(struct xlate *x, u64 tty);		/* tty.c */
+void xlate_tty_data(struct xlate *x, u64 tty, struct m_tty *t);	/* tty_data.c: unread, unsent */
+void xlate_vc(struct xlate *x, u64 tty, struct m_tty *t);	/* vc.c */
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
 void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f);	/* lock.c */
