@@ -128,6 +128,7 @@ struct m_file {
 	s32 owner_signo;
 	VEC(struct m_lock) locks;
 	u32 nr_refs;		/* descriptors that refer to it */
+	bool hung_up;		/* M_FILE_TTY: vhangup() cut it off; reads end, writes fail */
 	union {
 		struct m_ghost *ghost;		/* M_FILE_REG: unlinked; NULL: linked */
 		struct m_pipe *pipe;

@@ -15,3 +15,6 @@ extern const struct xlate_kind xlate_kind_epoll;
 extern const struct xlate_kind xlate_kind_signalfd;
 extern const struct xlate_kind xlate_kind_timerfd;
 extern const struct xlate_kind xlate_kind_inotify;
+extern const struct xlate_kind xlate_kind_pipe;
+extern const struct xlate_kind xlate_kind_tty;
+extern const struct xlate_kind xlate_kind_ptmx;

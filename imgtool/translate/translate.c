@@ -255,6 +255,8 @@ void machine_free(struct machine *m)
 	struct m_fdtable *t;
 	struct m_shmem *s;
 	struct m_file *f;
+	struct m_pipe *pipe;
+	struct m_tty *tty;
 
 	if (!m)
 		return;
@@ -270,6 +272,10 @@ void machine_free(struct machine *m)
 		free_file(f);
 	vec_foreach(s, &m->shmems)
 		vec_free(&s->pages);
+	vec_foreach(pipe, &m->pipes)
+		vec_free(&pipe->bufs);
+	vec_foreach(tty, &m->ttys)
+		vec_free(&tty->to_slave_lines);
 	vec_free(&m->processes);
 	vec_free(&m->mms);
 	vec_free(&m->fdtables);
@@ -278,6 +284,8 @@ void machine_free(struct machine *m)
 	vec_free(&m->superblocks);
 	vec_free(&m->mounts);
 	vec_free(&m->ttys);
+	vec_free(&m->pipes);
+	vec_free(&m->socks);
 	vec_free(&m->sysv_shms);
 	refusals_free(&m->refusals);
 	arena_destroy(m->arena);

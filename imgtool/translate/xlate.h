@@ -89,6 +89,11 @@ void *x_alloc(struct xlate *x, size_t size);
 		if (vec_push((vec), (item)))                                                       \
 			ohib_err_set(&(x)->err, -ENOMEM, "out of memory");                         \
 	} while (0)
+/*
+ * @len bytes from @offset in struct page @page on, which may go on into the pages after it. 0 or negative
+ * errno, then @buf is zeroed from there on; never sets x->err.
+ */
+int x_page_bytes(struct xlate *x, u64 page, u64 offset, void *buf, size_t len);	/* page.c */
 
 /*
  * Walk a struct list_head at @head: calls @fn with the address of each entry's list_head. Stops at its
@@ -152,6 +157,8 @@ void xlate_swaps(struct xlate *x);	/* swap.c */
 /* Where the page is that swap slot @offset of area @type stands for. */
 void xlate_swap_page(struct xlate *x, u32 type, u64 offset, struct m_page_src *src);
 struct m_tty *xlate_tty(struct xlate *x, u64 tty);		/* tty.c */
+void xlate_tty_data(struct xlate *x, u64 tty, struct m_tty *t);	/* tty_data.c: unread, unsent */
+void xlate_vc(struct xlate *x, u64 tty, struct m_tty *t);	/* vc.c */
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
 void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f);	/* lock.c */
