@@ -142,7 +142,8 @@ struct m_file {
 		struct m_sock *sock;
 		pid_t pid;			/* M_FILE_PIDFD */
 	};
-	void *restore;		/* restore's own */
+	void *restore;		/* restore's own, as is the next */
+	bool restored;
 };
 
 struct m_fd {
