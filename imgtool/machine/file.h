@@ -92,8 +92,11 @@ struct m_timerfd {
 struct m_inotify_watch {
 	s32 wd;
 	u32 mask;
-	struct m_path *path;	/* NULL when no name could be found: refused */
+	struct m_path *path;	/* NULL: its name is not in memory; to be opened by file handle */
 	u64 ino;
+	/* without a path: FILEID_INO32_GEN {ino, generation} of the file system that @mnt shows */
+	u32 generation;
+	struct m_mount *mnt;
 };
 
 struct m_inotify {
@@ -125,6 +128,7 @@ struct m_file {
 	s32 owner_signo;
 	VEC(struct m_lock) locks;
 	u32 nr_refs;		/* descriptors that refer to it */
+	bool hung_up;		/* M_FILE_TTY: vhangup() cut it off; reads end, writes fail */
 	union {
 		struct m_ghost *ghost;		/* M_FILE_REG: unlinked; NULL: linked */
 		struct m_pipe *pipe;

@@ -2,19 +2,6 @@
 /* Nouns whose translators are not here yet: what they would carry is refused by name. */
 #include "translate/xlate.h"
 
-struct m_shmem *xlate_shmem(struct xlate *x, u64 inode)
-{
-	(void)inode;
-	x_refuse(x, "is shared memory, which cannot be carried yet");
-	return NULL;
-}
-
-struct m_tty *xlate_tty(struct xlate *x, u64 tty)
-{
-	(void)x, (void)tty;
-	return NULL;
-}
-
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f)
 {
 	(void)x, (void)file, (void)f;
@@ -40,9 +27,4 @@ void xlate_sleep(struct xlate *x, u64 task, struct m_thread *t)
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p)
 {
 	(void)x, (void)task, (void)p;
-}
-
-void xlate_memory_fs(struct xlate *x)
-{
-	(void)x;
 }

@@ -194,11 +194,14 @@ static void fs_struct(struct xlate *x, u64 task, struct m_process *p)
 		x_object(x, "working directory %s", p->cwd->path);
 		x_refuse(x, "has been removed");
 	}
-	if (x_u64(x, fs, F_FS_USERS) > p->threads.n) {
+	/* fs_struct.users does not tell: PID 1 shares its own with the kernel threads */
+	if (map_get(&x->fs_structs, fs)) {
 		p->shares_fs = true;
 		x_object(x, "process");
 		x_refuse(x, "shares its working directory with another process (CLONE_FS)");
 	}
+	if (map_put(&x->fs_structs, fs, p))
+		ohib_err_set(&x->err, -ENOMEM, "out of memory");
 }
 
 /* The parts that a zombie has no more. */
