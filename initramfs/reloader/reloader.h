@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The reloader's subcommands and what they share. */
+/* What the reloader's commands share. */
 #pragma once
 
 #include "util/err.h"
 #include "util/types.h"
 
+/* The hooks in the initramfs act on these; see initramfs/README.md. */
 enum reload_exit {
-	RELOAD_UNDONE = 1,	/* failed before the commit: boot on */
-	RELOAD_NOTHING = 2,	/* there is nothing to resume */
-	RELOAD_BROKEN = 3,	/* failed after it: this kernel is not fit to go on */
+	RELOAD_UNDONE = 1,	/* failed, and everything is as it was: the boot can go on */
+	RELOAD_NO_IMAGE = 2,	/* nothing to resume here */
+	RELOAD_UNFIT = 3,	/* failed behind the commit: this kernel is not fit to go on */
 };
 
-int reload_resume(int argc, char **argv);
-int reload_mark_stale(int argc, char **argv);
+/* A line on the console and in the kernel's log, with the seconds since the program began. */
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+double seconds(void);
 
-/* resume --mode switch; the image is open to nobody else. Returns an enum reload_exit. */
 int reload_switch(const char *image);
-
-/* One line on the console. */
-void reload_say(const char *text);
+int reload_exact(const char *image);
+int reload_mark_stale(const char *image, const char *reason);
