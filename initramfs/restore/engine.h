@@ -57,6 +57,9 @@ struct restore {
 	VEC(struct m_file *) opened;	/* with an object of files.c */
 	struct ghost_list *ghosts;
 	VEC(struct m_pipe *) pipes;
+	VEC(struct m_sock *) socks;
+	bool unix_on_disk, unix_done, unix_unlink_later;
+	int unix_lone_peer;
 };
 
 static inline struct rtask *r_leader(struct rproc *p)
@@ -138,6 +141,7 @@ s64 file_send(struct restore *r, struct rtask *t, int fd);
 int ghost_fd(struct restore *r, struct m_file *f, int *fd); /* a file without a name; stays the list's */
 void ghosts_close(struct restore *r);
 void pipes_close(struct restore *r);
+void socks_close(struct restore *r);
 int path_open(struct restore *r, const char *path, int flags, u32 mode);
 
 /* attrs.c, cred.c, signals.c, timers.c, thread.c, tty.c */
