@@ -19,7 +19,7 @@ WARN     := -Wall -Wextra -Werror
 ALL_CFLAGS  = -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 	      -Iimgtool -Iinitramfs -pthread
 ALL_LDFLAGS = -Wl,-z,now $(LDFLAGS)
-LIBS     := -lbpf -lelf -lz -llz4 -lxxhash -lgcrypt -lgpg-error -ljson-c -lblkid
+LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lgcrypt -lgpg-error -ljson-c -lblkid
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 # Every folder of imgtool/ but cmd/ is the library; sources are found, not listed.
@@ -39,6 +39,15 @@ SAN_OBJ    := $(LIB_SRC:%.c=$(BUILD)/san/%.o) $(RESTORE_SRC:%.c=$(BUILD)/san/%.o
 UNIT_BIN   := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_OBJ   := $(LIB_SRC:%.c=$(BUILD)/fuzzobj/%.o)
 FUZZ_BIN   := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
+
+# make V=1 shows the commands.
+ifeq ($(V),1)
+say :=
+Q   :=
+else
+say = @echo '  $1 $@';
+Q   := @
+endif
 
 PROGRAMS :=
 ifneq ($(CMD_SRC),)
@@ -64,45 +73,55 @@ help:
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC  )
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -O1 $(SAN) -MMD -MP -c -o $@ $<
+	$(call say,CC  )
+	$(Q)$(CC) $(ALL_CFLAGS) -O1 $(SAN) -MMD -MP -c -o $@ $<
 
 $(BUILD)/fuzzobj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(ALL_CFLAGS) -O1 -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+	$(call say,CC  )
+	$(Q)$(CLANG) $(ALL_CFLAGS) -O1 -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
 
 $(BUILD)/libohib.a: $(LIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR  )
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libohib-san.a: $(SAN_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR  )
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libohib-fuzz.a: $(FUZZ_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR  )
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/overlayctl: $(CMD_OBJ) $(BUILD)/libohib.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(BUILD)/libohib.a $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(BUILD)/libohib.a $(LIBS)
 
 # PID 1 of an initramfs: no library to look for, no loader to miss.
 $(BUILD)/overlay-reload: $(RELOAD_OBJ) $(BUILD)/libohib.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -static -o $@ $(RELOAD_OBJ) $(BUILD)/libohib.a $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -static -o $@ $(RELOAD_OBJ) $(BUILD)/libohib.a $(LIBS)
 
 $(BUILD)/unit/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/libohib-san.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(SAN) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libohib-san.a $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libohib-san.a $(LIBS)
 
 $(BUILD)/fuzz/%: $(BUILD)/fuzzobj/tests/fuzz/%/fuzz.o $(BUILD)/libohib-fuzz.a
 	@mkdir -p $(@D)
-	$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined $(ALL_LDFLAGS) -o $@ $< \
+	$(call say,LINK)
+	$(Q)$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined $(ALL_LDFLAGS) -o $@ $< \
 		$(BUILD)/libohib-fuzz.a $(LIBS)
 
 # Each program prints "N passed, N failed" last; a program that dies counts as one failure.

@@ -75,6 +75,9 @@ int ohib_image_set_cache(struct ohib_image *img, size_t bytes, struct ohib_err *
 int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data, size_t *len,
 		       struct ohib_err *err);
 
+/* How long a section is, as it is and as it is stored; -ENODATA: not in the image. */
+int ohib_image_section_size(const struct ohib_image *img, enum ohib_section id, u64 *raw, u64 *stored);
+
 /*
  * One page by frame number into @page (4096 bytes). -ENODATA: that frame is not in the image.
  * Decompressed chunks are cached; reading in rising PFN order decompresses each chunk once. May be

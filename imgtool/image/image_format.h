@@ -2,11 +2,17 @@
 /*
  * The overlay image on disk: little-endian, fixed width, every part 4 KiB aligned.
  *
- *	byte 0      header, copy A
- *	byte 4096   GRUB environment block (1024 bytes; rest of the 4 KiB zero)
- *	byte 8192   header, copy B
+ *	byte 0      ustar header of the member overlayctl.hdr, 3072 bytes
+ *	byte 512    header, copy A: that member
+ *	byte 3584   ustar header of the member overlayctl.env, 1024 bytes
+ *	byte 4096   GRUB environment block: that member; 3 KiB of zeros end the archive
+ *	byte 8192   header, copy B; rest of the 4 KiB zero
  *	byte 12288  reserved (4096)
  *	byte 16384  sections, page chunks, PFN index, chunk index, in the order they were written
+ *
+ * The beginning is a tar archive because GRUB can read and write variables in a file of one, while it
+ * can only read them from a list of blocks: it counts attempts there, and says `stale` when the user
+ * chooses to discard the machine. So the block may know more than the headers, never less.
  *
  * Sealing fits in without a change of layout: aead_alg says that the check fields are AEAD tags, the
  * nonce fields hold the nonces, key_slots the wrapped image key, and the header's seal_tag covers
@@ -26,11 +32,14 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "on-disk structs are li
 #define OHIB_FORMAT_VERSION 1
 
 #define OHIB_DISK_ALIGN 4096u
-#define OHIB_HEADER_BYTES 4096u
-#define OHIB_HEADER_A_OFFSET 0u
-#define OHIB_ENV_OFFSET 4096u	/* sectors 8 and 9: GRUB's load_env -f (hd0,gpt3)8+2 */
+#define OHIB_HEADER_BYTES 3072u
+#define OHIB_HEADER_A_PAGE 0u	/* 4 KiB with the two ustar headers */
+#define OHIB_HEADER_A_IN_PAGE 512u
+#define OHIB_ENV_TAR_IN_PAGE 3584u
+#define OHIB_ENV_OFFSET 4096u
 #define OHIB_ENV_BYTES 1024u	/* what GRUB insists on */
-#define OHIB_HEADER_B_OFFSET 8192u
+#define OHIB_HEADER_B_PAGE 8192u
+#define OHIB_HEADER_B_IN_PAGE 0u
 #define OHIB_DATA_OFFSET 16384u
 
 #define OHIB_CHUNK_PAGES_MAX 64u /* one u64 of zero bits a chunk */
@@ -135,7 +144,7 @@ struct ohib_header {
 	u8 reserved1[8];
 	struct ohib_section_entry sections[16];
 	struct ohib_key_slot key_slots[OHIB_KEY_SLOTS];
-	u8 reserved2[1232];
+	u8 reserved2[208];
 	struct ohib_nonce seal_nonce;
 	u8 seal_tag[16];
 	u8 reserved3[8];
@@ -147,7 +156,7 @@ static_assert(offsetof(struct ohib_header, compat) == 288, "header layout");
 static_assert(offsetof(struct ohib_header, page_size) == 632, "header layout");
 static_assert(offsetof(struct ohib_header, sections) == 768, "header layout");
 static_assert(offsetof(struct ohib_header, key_slots) == 1792, "header layout");
-static_assert(offsetof(struct ohib_header, seal_nonce) == 4048, "header layout");
-static_assert(offsetof(struct ohib_header, check) == 4088, "header layout");
+static_assert(offsetof(struct ohib_header, seal_nonce) == 3024, "header layout");
+static_assert(offsetof(struct ohib_header, check) == 3064, "header layout");
 
 #define OHIB_HEADER_SEALED_FROM offsetof(struct ohib_header, compat)

@@ -10,6 +10,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Inlined: one library less to be there at run time. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "image/io.h"

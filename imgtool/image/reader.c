@@ -389,6 +389,17 @@ int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data
 	return 0;
 }
 
+int ohib_image_section_size(const struct ohib_image *img, enum ohib_section id, u64 *raw, u64 *stored)
+{
+	const struct ohib_section_entry *e = section_find(img, id);
+
+	if (!e)
+		return -ENODATA;
+	*raw = e->raw_len;
+	*stored = e->stored_len;
+	return 0;
+}
+
 size_t image_chunk_room(const struct ohib_image *img)
 {
 	return (size_t)img->hdr.chunk_pages * OHIB_PAGE_SIZE;

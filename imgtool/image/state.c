@@ -5,14 +5,26 @@
  * Rule: the copy that is not in force is written first and flushed, then the other one, so that at
  * each moment one whole header is on the medium. GRUB's environment block may only promise what the
  * headers hold already: it is written before them when an image is armed (a promise too early is
- * found out by the reloader, which reads the headers) and after them in every other move.
+ * found out by the reloader, which reads the headers) and after them in every other move. GRUB for
+ * its part writes into the block alone; image_state_load takes that over.
  */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "image/state.h"
+
+#define ENV_SIGNATURE "# GRUB Environment Block\n"
+
+static const struct {
+	u64 page;
+	u32 in_page;
+} places[2] = {
+	{ OHIB_HEADER_A_PAGE, OHIB_HEADER_A_IN_PAGE },
+	{ OHIB_HEADER_B_PAGE, OHIB_HEADER_B_IN_PAGE },
+};
 
 static const char *const state_names[] = {
 	[OHIB_STATE_NONE] = "none",
@@ -58,6 +70,19 @@ bool image_state_may_move(enum ohib_state from, enum ohib_state to)
 	return false;
 }
 
+struct uuid_text {
+	char s[33];
+};
+
+static struct uuid_text uuid_hex(const u8 *uuid)
+{
+	struct uuid_text t;
+
+	for (int i = 0; i < 16; i++)
+		snprintf(t.s + 2 * i, 3, "%02x", uuid[i]);
+	return t;
+}
+
 static bool terminated(const char *s, size_t size)
 {
 	return memchr(s, '\0', size) != NULL;
@@ -82,28 +107,78 @@ static int header_validate(const struct ohib_header *h)
 	return 0;
 }
 
+/* The value of @key in the block into @value; false: not there, or no block. */
+static bool env_get(const char *env, const char *key, char *value, size_t size)
+{
+	const char *p = env, *end = env + OHIB_ENV_BYTES;
+	size_t n = strlen(key);
+
+	if (memcmp(env, ENV_SIGNATURE, strlen(ENV_SIGNATURE)))
+		return false;
+	while (p < end) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+
+		if (!nl)
+			return false;
+		if ((size_t)(nl - p) > n && p[n] == '=' && !memcmp(p, key, n)) {
+			snprintf(value, size, "%.*s", (int)(nl - p - (long)n - 1), p + n + 1);
+			return true;
+		}
+		p = nl + 1;
+	}
+	return false;
+}
+
+/* GRUB has no way to change a header: what it knows is in its block. */
+static void env_take_over(const char *env, struct ohib_header *h)
+{
+	char value[64];
+	unsigned long n;
+
+	/* A block of another image says nothing about this one. */
+	if (!env_get(env, "ohib_uuid", value, sizeof(value)) || strcmp(value, uuid_hex(h->uuid).s))
+		return;
+	if (h->state != OHIB_STATE_ARMED && h->state != OHIB_STATE_RESUMING)
+		return;
+	if (env_get(env, "ohib_state", value, sizeof(value)) && !strcmp(value, "stale")) {
+		h->state = OHIB_STATE_STALE;
+		snprintf(h->reason, sizeof(h->reason), "discarded in the boot menu");
+	}
+	if (env_get(env, "ohib_attempts", value, sizeof(value))) {
+		n = strtoul(value, NULL, 10);
+		if (n < 1000 && n > h->attempts)
+			h->attempts = (u32)n;
+	}
+}
+
 int image_state_load(const struct image_dev *d, struct image_state *s, struct ohib_err *err)
 {
-	static const u64 offset[2] = { OHIB_HEADER_A_OFFSET, OHIB_HEADER_B_OFFSET };
-	struct ohib_header *copy = image_pages_alloc(2 * OHIB_HEADER_BYTES);
+	u8 *fixed = image_pages_alloc(3 * OHIB_DISK_ALIGN);
+	const struct ohib_header *copy[2];
 	int why[2], use = -1, r;
 
-	if (!copy)
+	if (!fixed)
 		return ohib_err_set(err, -ENOMEM, "header of %s: out of memory", d->path);
 	for (int i = 0; i < 2; i++) {
-		why[i] = image_dev_read(d, offset[i], &copy[i], OHIB_HEADER_BYTES);
+		u8 *page = fixed + (i ? 2 * OHIB_DISK_ALIGN : 0);
+
+		copy[i] = (void *)(page + places[i].in_page);
+		why[i] = image_dev_read(d, places[i].page, page, OHIB_DISK_ALIGN);
 		if (!why[i])
-			why[i] = header_validate(&copy[i]);
+			why[i] = header_validate(copy[i]);
 	}
 	if (!why[0] && !why[1])
-		use = copy[1].generation > copy[0].generation;
+		use = copy[1]->generation > copy[0]->generation;
 	else if (!why[0] || !why[1])
 		use = why[0] ? 1 : 0;
 
 	if (use >= 0) {
-		s->hdr = copy[use];
+		s->hdr = *copy[use];
 		s->copy = use;
 		r = 0;
+		s->counted = s->hdr.attempts;
+		if (!image_dev_read(d, OHIB_ENV_OFFSET, fixed, OHIB_DISK_ALIGN))
+			env_take_over((char *)fixed, &s->hdr);
 	} else if (why[0] == -ENODATA && why[1] == -ENODATA) {
 		r = ohib_err_set(err, -ENODATA, "%s holds no overlay image", d->path);
 	} else if (why[0] == -ENOTSUP || why[1] == -ENOTSUP) {
@@ -114,7 +189,7 @@ int image_state_load(const struct image_dev *d, struct image_state *s, struct oh
 	} else {
 		r = ohib_err_set(err, -EBADMSG, "%s: both copies of the header are damaged", d->path);
 	}
-	image_pages_free(copy, 2 * OHIB_HEADER_BYTES);
+	image_pages_free(fixed, 3 * OHIB_DISK_ALIGN);
 	return r;
 }
 
@@ -142,22 +217,42 @@ __attribute__((format(printf, 3, 4))) static size_t env_line(char *env, size_t a
 
 void image_state_env(const struct ohib_header *hdr, char *env)
 {
-	static const char signature[] = "# GRUB Environment Block\n";
-	char uuid[33];
-	size_t at = strlen(signature);
+	size_t at = strlen(ENV_SIGNATURE);
 
 	memset(env, '#', OHIB_ENV_BYTES);
-	memcpy(env, signature, at);
-	for (int i = 0; i < 16; i++)
-		snprintf(uuid + 2 * i, 3, "%02x", hdr->uuid[i]);
+	memcpy(env, ENV_SIGNATURE, at);
 	at = env_line(env, at, "ohib_state=%s", ohib_state_name(hdr->state));
-	at = env_line(env, at, "ohib_mode=%s", hdr->next_kernel[0] ? "switch" : "exact");
-	at = env_line(env, at, "ohib_next=%s",
-		      hdr->next_kernel[0] ? hdr->next_kernel : hdr->image_kernel);
+	at = env_line(env, at, "ohib_next=%s", hdr->next_kernel);
 	at = env_line(env, at, "ohib_image_kernel=%s", hdr->image_kernel);
-	at = env_line(env, at, "ohib_uuid=%s", uuid);
+	at = env_line(env, at, "ohib_uuid=%s", uuid_hex(hdr->uuid).s);
 	at = env_line(env, at, "ohib_attempts=%u", hdr->attempts);
 	at = env_line(env, at, "ohib_device=%s", hdr->device);
+}
+
+/* The 512 bytes before a member of a tar archive (POSIX.1-1988 ustar). */
+static void tar_header(u8 *at, const char *name, unsigned int size)
+{
+	struct {
+		char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type;
+		char link[100], magic[6], version[2], user[32], group[32], major[8], minor[8];
+		char prefix[155], pad[12];
+	} t = { .type = '0' };
+	unsigned int sum = 0;
+
+	static_assert(sizeof(t) == 512, "ustar header");
+	snprintf(t.name, sizeof(t.name), "%s", name);
+	memcpy(t.mode, "0000600", 8);
+	memcpy(t.uid, "0000000", 8);
+	memcpy(t.gid, "0000000", 8);
+	snprintf(t.size, sizeof(t.size), "%011o", size);
+	memcpy(t.mtime, "00000000000", 12);
+	memcpy(t.magic, "ustar", 6);
+	memcpy(t.version, "00", 2);
+	memset(t.sum, ' ', sizeof(t.sum));
+	for (size_t i = 0; i < sizeof(t); i++)
+		sum += ((const u8 *)&t)[i];
+	snprintf(t.sum, sizeof(t.sum), "%06o", sum);
+	memcpy(at, &t, sizeof(t));
 }
 
 static int env_write(const struct image_dev *d, const struct ohib_header *hdr, u8 *page)
@@ -174,12 +269,16 @@ static int env_write(const struct image_dev *d, const struct ohib_header *hdr, u
 static int headers_write(const struct image_dev *d, const struct ohib_header *hdr, int in_force,
 			 u8 *page)
 {
-	static const u64 offset[2] = { OHIB_HEADER_A_OFFSET, OHIB_HEADER_B_OFFSET };
-
-	memcpy(page, hdr, OHIB_HEADER_BYTES);
 	for (int i = 0; i < 2; i++) {
-		int r = image_dev_write(d, offset[i ? in_force : !in_force], page, OHIB_HEADER_BYTES);
+		int copy = i ? in_force : !in_force, r;
 
+		memset(page, 0, OHIB_DISK_ALIGN);
+		if (!copy) {
+			tar_header(page, "overlayctl.hdr", OHIB_HEADER_BYTES);
+			tar_header(page + OHIB_ENV_TAR_IN_PAGE, "overlayctl.env", OHIB_ENV_BYTES);
+		}
+		memcpy(page + places[copy].in_page, hdr, OHIB_HEADER_BYTES);
+		r = image_dev_write(d, places[copy].page, page, OHIB_DISK_ALIGN);
 		if (!r)
 			r = image_dev_flush(d);
 		if (r)
@@ -201,8 +300,10 @@ int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib
 				    ohib_state_name(from), ohib_state_name(to));
 	h->state = to;
 	h->generation++;
-	if (to == OHIB_STATE_RESUMING)
+	/* GRUB has counted this attempt already, if it could. */
+	if (to == OHIB_STATE_RESUMING && h->attempts == s->counted)
 		h->attempts++;
+	s->counted = h->attempts;
 	if (to == OHIB_STATE_WRITING)
 		h->attempts = 0;
 	if (reason || to == OHIB_STATE_WRITING) {

@@ -10,10 +10,12 @@
 struct image_state {
 	struct ohib_header hdr;
 	int copy;	/* the copy in force: 0 A, 1 B */
+	u32 counted;	/* attempts that the header knew of when it was read */
 };
 
 /*
- * Take the newer valid header copy. -ENODATA: there is no image, -EBADMSG: there was one and neither
+ * What GRUB may have written into its block is taken over: more attempts, and `stale` for an image that
+ * was armed or being resumed. Take the newer valid header copy. -ENODATA: there is no image, -EBADMSG: there was one and neither
  * copy is whole, -ENOTSUP: made by a newer program.
  */
 int image_state_load(const struct image_dev *d, struct image_state *s, struct ohib_err *err);

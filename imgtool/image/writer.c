@@ -380,6 +380,11 @@ u64 *ohib_writer_pfns(struct ohib_writer *w)
 	return w->pfns;
 }
 
+u64 ohib_writer_max_pages(const struct ohib_writer *w)
+{
+	return w->opts.max_pages;
+}
+
 /* Compress one chunk; only the slot's owner touches it, so without the lock. */
 static void pack(struct ohib_writer *w, struct slot *s, void *lz4)
 {

@@ -51,8 +51,9 @@ int ohib_writer_section(struct ohib_writer *w, enum ohib_section id, const void 
 void ohib_writer_park(struct ohib_writer *w);
 int ohib_writer_unpark(struct ohib_writer *w, struct ohib_err *err);
 
-/* Where the PFN list is to be put: room for opts.max_pages entries. */
+/* Where the PFN list is to be put: room for max_pages entries, rounded up to whole pages of them. */
 u64 *ohib_writer_pfns(struct ohib_writer *w);
+u64 ohib_writer_max_pages(const struct ohib_writer *w);
 /* The list has @nr_pfns entries as the kernel encodes them; starts the threads. */
 int ohib_writer_pages_begin(struct ohib_writer *w, u64 nr_pfns, struct ohib_err *err);
 /*

@@ -33,6 +33,8 @@ struct machine {
 	VEC(struct m_superblock *) superblocks;
 	VEC(struct m_mount *) mounts;		/* of the initial namespace, parents before children */
 	VEC(struct m_tty *) ttys;
+	VEC(struct m_pipe *) pipes;
+	VEC(struct m_sock *) socks;		/* those not accepted yet too */
 	VEC(struct m_sysv_shm *) sysv_shms;
 
 	struct refusals refusals;		/* what cannot be carried; empty: all can */

@@ -2,12 +2,6 @@
 /* Nouns whose translators are not here yet: what they would carry is refused by name. */
 #include "translate/xlate.h"
 
-struct m_tty *xlate_tty(struct xlate *x, u64 tty)
-{
-	(void)x, (void)tty;
-	return NULL;
-}
-
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f)
 {
 	(void)x, (void)file, (void)f;

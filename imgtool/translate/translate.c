@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A kernel opened as data, and the machine read out of it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "translate/translate.h"
 #include "translate/xlate.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 void kernel_data_close(struct kernel_data *k)
 {
@@ -67,38 +67,17 @@ int kernel_data_open_image(struct ohib_image *img, struct kernel_data **out, str
 	return 0;
 }
 
-/* A file of proc or sysfs, whose size is not known beforehand; to be freed by the caller. */
-static int read_file(const char *path, void **data, size_t *len, struct ohib_err *err)
+static int read_file(const char *path, char **data, size_t *len, struct ohib_err *err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *buf = NULL;
-	size_t cap = 0, used = 0;
-	ssize_t n;
+	int r = file_read_all(path, data, len);
 
-	if (fd < 0)
-		return ohib_err_set(err, -errno, "%s: %s", path, strerror(errno));
-	do {
-		if (cap - used < 65536) {
-			char *p = realloc(buf, cap = cap ? cap * 2 : 1u << 20);
-
-			if (!p)
-				return ohib_err_set(err, -ENOMEM, "out of memory");
-			buf = p;
-		}
-		n = read(fd, buf + used, cap - used);
-		if (n < 0)
-			return ohib_err_set(err, -errno, "%s: %s", path, strerror(errno));
-		used += n;
-	} while (n);
-	*data = no_free_ptr(buf);
-	*len = used;
-	return 0;
+	return r ? ohib_err_set(err, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
 int kernel_data_open_live(struct kernel_data **out, struct ohib_err *err)
 {
 	_cleanup_(cleanup_kernel_data) struct kernel_data *k = calloc(1, sizeof(*k));
-	_cleanup_free_ void *syms = NULL, *btf = NULL;
+	_cleanup_free_ char *syms = NULL, *btf = NULL;
 	size_t syms_len, btf_len;
 	int r;
 
@@ -192,6 +171,8 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 	if (!x_failed(&x))
 		xlate_system(&x);
 	if (!x_failed(&x))
+		xlate_clocks(&x);
+	if (!x_failed(&x))
 		xlate_mounts(&x, x_u64(&x, x_u64(&x, x.init_task, F_TASK_NSPROXY), F_NS_MNT));
 	if (!x_failed(&x) && !x.live)
 		xlate_sleeps(&x);
@@ -260,12 +241,26 @@ static void free_process(struct m_process *p)
 	vec_free(&p->timers);
 }
 
+static void free_file(struct m_file *f)
+{
+	vec_free(&f->locks);
+	if (f->kind == M_FILE_EPOLL && f->epoll)
+		vec_free(&f->epoll->items);
+	if (f->kind == M_FILE_INOTIFY && f->inotify) {
+		vec_free(&f->inotify->watches);
+		vec_free(&f->inotify->events);
+	}
+}
+
 void machine_free(struct machine *m)
 {
 	struct m_process *p;
 	struct m_mm *mm;
 	struct m_fdtable *t;
 	struct m_shmem *s;
+	struct m_file *f;
+	struct m_pipe *pipe;
+	struct m_tty *tty;
 
 	if (!m)
 		return;
@@ -277,8 +272,14 @@ void machine_free(struct machine *m)
 	}
 	vec_foreach(t, &m->fdtables)
 		vec_free(&t->fds);
+	vec_foreach(f, &m->files)
+		free_file(f);
 	vec_foreach(s, &m->shmems)
 		vec_free(&s->pages);
+	vec_foreach(pipe, &m->pipes)
+		vec_free(&pipe->bufs);
+	vec_foreach(tty, &m->ttys)
+		vec_free(&tty->to_slave_lines);
 	vec_free(&m->processes);
 	vec_free(&m->mms);
 	vec_free(&m->fdtables);
@@ -287,6 +288,8 @@ void machine_free(struct machine *m)
 	vec_free(&m->superblocks);
 	vec_free(&m->mounts);
 	vec_free(&m->ttys);
+	vec_free(&m->pipes);
+	vec_free(&m->socks);
 	vec_free(&m->sysv_shms);
 	refusals_free(&m->refusals);
 	arena_destroy(m->arena);

@@ -18,6 +18,13 @@
 /* A list longer than this is a loop or damaged memory. */
 #define X_LIST_MAX (1u << 22)
 
+/* The kernel's own clocks (of no time namespace) at the moment of the snapshot. */
+struct x_clocks {
+	s64 mono, real, boot, tai;	/* ns */
+	u64 jiffies;
+	u32 hz;				/* 0: not known */
+};
+
 struct xlate {
 	struct view *v;
 	const struct symbols *syms;
@@ -39,6 +46,8 @@ struct xlate {
 	char object[160];
 	bool live;		/* a running kernel: registers and contents are not read */
 	bool no_pages;		/* leave out the pages (image ps) */
+	u32 nesting;		/* of files within files: epoll sets, descriptors in flight */
+	struct x_clocks clocks;
 	u64 regs_pad;		/* bytes above pt_regs on the kernel stack; ~0: not known yet */
 };
 
@@ -80,6 +89,11 @@ void *x_alloc(struct xlate *x, size_t size);
 		if (vec_push((vec), (item)))                                                       \
 			ohib_err_set(&(x)->err, -ENOMEM, "out of memory");                         \
 	} while (0)
+/*
+ * @len bytes from @offset in struct page @page on, which may go on into the pages after it. 0 or negative
+ * errno, then @buf is zeroed from there on; never sets x->err.
+ */
+int x_page_bytes(struct xlate *x, u64 page, u64 offset, void *buf, size_t len);	/* page.c */
 
 /*
  * Walk a struct list_head at @head: calls @fn with the address of each entry's list_head. Stops at its
@@ -98,6 +112,19 @@ int x_xarray_ranges(struct xlate *x, u64 xa,
 /* The entry at @index; 0: none. @first, unless NULL: the lowest index that the entry stands for. */
 u64 x_xarray_get(struct xlate *x, u64 xa, u64 index, u64 *first);
 
+/* One clock: where it stands, and what is added to it for the carried processes (time namespace). */
+struct x_clock {
+	s64 now, user_offset;
+};
+bool x_clock(struct xlate *x, s32 clock, struct x_clock *out);	/* false: no such clock */
+/* Is the timer (a struct hrtimer, a struct alarm) running? @expires is set in any case. */
+bool x_hrtimer(struct xlate *x, u64 hrtimer, s64 *expires);
+bool x_alarm(struct xlate *x, u64 alarm, s64 *expires);
+/* Time left of a running timer; at least 1, since 0 would disarm. */
+u64 x_left(s64 expires, s64 now);
+/* As hrtimer_forward(): moves @expires past @now in whole intervals and gives their number. */
+u64 x_forward(s64 *expires, s64 now, s64 interval);
+
 /* Say that the thing being translated cannot be carried (x->pid, x->comm, x->object). */
 void x_refuse(struct xlate *x, const char *reason_fmt, ...) __attribute__((format(printf, 2, 3)));
 void x_object(struct xlate *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -114,6 +141,9 @@ struct m_file *xlate_file(struct xlate *x, u64 file);		/* file.c */
 void xlate_mounts(struct xlate *x, u64 mnt_ns);			/* mount.c */
 struct m_superblock *xlate_sb(struct xlate *x, u64 sb);		/* mount.c */
 struct m_path *xlate_path(struct xlate *x, u64 vfsmount, u64 dentry);	/* path.c */
+/* A path to @inode; one that has gone only when there is no other. NULL: no name of it is in memory. */
+struct m_path *xlate_inode_path(struct xlate *x, u64 inode);	/* alias.c */
+void xlate_clocks(struct xlate *x);				/* clock.c: fills x->clocks */
 void xlate_signals(struct xlate *x, u64 task, struct m_process *p);	/* signal.c */
 void xlate_pending(struct xlate *x, u64 sigpending, struct m_pending *out);
 void xlate_system(struct xlate *x);				/* system.c */
@@ -128,6 +158,8 @@ void xlate_swaps(struct xlate *x);	/* swap.c */
 /* Where the page is that swap slot @offset of area @type stands for. */
 void xlate_swap_page(struct xlate *x, u32 type, u64 offset, struct m_page_src *src);
 struct m_tty *xlate_tty(struct xlate *x, u64 tty);		/* tty.c */
+void xlate_tty_data(struct xlate *x, u64 tty, struct m_tty *t);	/* tty_data.c: unread, unsent */
+void xlate_vc(struct xlate *x, u64 tty, struct m_tty *t);	/* vc.c */
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
 void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f);	/* lock.c */

@@ -127,14 +127,16 @@ TEST(torn_headers)
 	fixed_read(m.path, after);
 	for (int first = 0; first < 2; first++) {
 		size_t a = first ? 8192 : 0, b = first ? 0 : 8192;
+		/* Copy A is behind 512 bytes of tar and ends 512 before the page does. */
+		size_t whole = first ? 3072 : 3584;
 
 		/* 512 bytes at a time of the first copy: the old state holds until it is whole. */
 		for (size_t n = 0; n <= 4096; n += 512) {
 			fixed_write(m.path, before, 0, OHIB_DATA_OFFSET);
 			fixed_write(m.path, after, a, n);
 			CHECK_EQ(state_of(m.path, &gen),
-				 n == 4096 ? OHIB_STATE_RESUMING : OHIB_STATE_ARMED);
-			CHECK_EQ(gen, n == 4096 ? gen_after : gen_before);
+				 n >= whole ? OHIB_STATE_RESUMING : OHIB_STATE_ARMED);
+			CHECK_EQ(gen, n >= whole ? gen_after : gen_before);
 		}
 		/* Then of the second one: the new state holds all the time. */
 		for (size_t n = 0; n <= 4096; n += 512) {
@@ -147,7 +149,7 @@ TEST(torn_headers)
 	fixed_write(m.path, after, 0, 4096);
 	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_SPENT, NULL, NULL), 0);
 	fixed_read(m.path, after);
-	CHECK(!memcmp(after, after + 8192, 4096));
+	CHECK(!memcmp(after + 512, after + 8192, OHIB_HEADER_BYTES));
 	made_free(&m);
 }
 
@@ -180,7 +182,6 @@ TEST(grub_environment)
 	CHECK(before[OHIB_ENV_OFFSET + 1023] == '#');
 	CHECK(before[OHIB_ENV_OFFSET + 1024] == 0);
 	CHECK_STR(env_get(before, "ohib_state", v), "armed");
-	CHECK_STR(env_get(before, "ohib_mode", v), "switch");
 	CHECK_STR(env_get(before, "ohib_next", v), "6.12.0-test");
 	CHECK_STR(env_get(before, "ohib_image_kernel", v), "6.1.0-test");
 	CHECK_STR(env_get(before, "ohib_device", v), "PARTLABEL=overlay");
@@ -193,6 +194,72 @@ TEST(grub_environment)
 	made_free(&m);
 }
 
+/* As GRUB's save_env would: the value changes, the block keeps its size. */
+static void grub_sets(const char *path, const char *from, const char *to)
+{
+	char block[1025];
+	char *p;
+
+	fixed_read(path, before);
+	memcpy(block, before + OHIB_ENV_OFFSET, 1024);
+	block[1024] = '\0';
+	p = strstr(block, from);
+	if (!p)
+		abort();
+	memmove(p + strlen(to), p + strlen(from), strlen(p + strlen(from)));
+	memcpy(p, to, strlen(to));
+	memcpy(before + OHIB_ENV_OFFSET, block, 1024);
+	fixed_write(path, before, OHIB_ENV_OFFSET, 1024);
+}
+
+TEST(grub_writes)
+{
+	struct made_image m;
+	struct ohib_image_info info;
+	char v[1025];
+
+	make(&m);
+	/* It counts the attempt before the reloader does: one, not two. */
+	grub_sets(m.path, "ohib_attempts=0", "ohib_attempts=1");
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_RESUMING, NULL, NULL), 0);
+	REQUIRE(!ohib_image_peek(m.path, &info, NULL));
+	CHECK_EQ(info.attempts, 1);
+	/* Two kernels died early. */
+	grub_sets(m.path, "ohib_attempts=1", "ohib_attempts=3");
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_RESUMING, NULL, NULL), 0);
+	REQUIRE(!ohib_image_peek(m.path, &info, NULL));
+	CHECK_EQ(info.attempts, 3);
+	/* A loader that cannot count. */
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_RESUMING, NULL, NULL), 0);
+	REQUIRE(!ohib_image_peek(m.path, &info, NULL));
+	CHECK_EQ(info.attempts, 4);
+	/* Discarded in the menu: no way back. */
+	grub_sets(m.path, "ohib_state=resuming", "ohib_state=stale");
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_STALE);
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_RESUMING, NULL, NULL), -EINVAL);
+	CHECK_EQ(made_write(&m, 32, NULL), 0);
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_ARMED);
+	fixed_read(m.path, before);
+	CHECK_STR(env_get(before, "ohib_attempts", v), "0");
+	made_free(&m);
+}
+
+TEST(begins_as_tar)
+{
+	struct made_image m;
+	char cmd[200], line[100] = "";
+	FILE *p;
+
+	make(&m);
+	snprintf(cmd, sizeof(cmd), "head -c 8192 %s | tar -xOf - overlayctl.env | head -n 2 | tail -n 1",
+		 m.path);
+	p = popen(cmd, "r");
+	CHECK(p && fgets(line, sizeof(line), p));
+	CHECK_EQ(pclose(p), 0);
+	CHECK_STR(line, "ohib_state=armed\n");
+	made_free(&m);
+}
+
 int main(void)
 {
 	static const struct test_case t[] = {
@@ -200,6 +267,8 @@ int main(void)
 		TEST_CASE(armed_image_is_not_written_over),
 		TEST_CASE(torn_headers),
 		TEST_CASE(grub_environment),
+		TEST_CASE(grub_writes),
+		TEST_CASE(begins_as_tar),
 	};
 
 	return TEST_MAIN(t);

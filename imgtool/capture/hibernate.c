@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The order of a hibernation, and its way back from every step.
+ *
+ *	what                            undone by
+ *	1 claim the device: writing     abandon: none
+ *	2 open /dev/snapshot            close (thaws as well)
+ *	3 lock our memory               munlockall
+ *	4 freeze processes              thaw
+ *	5 symbols, config, more         -
+ *	6 freeze file systems           thaw them
+ *	7 park the writer, copy memory  drop the copy         ← the image is this moment
+ *	8 write pages and index         -
+ *	9 arm                           abandon: stale        ← the image is the machine
+ *	10 power off                    does not return
+ *
+ * The image holds this program standing in the ioctl of step 7, with one thread, no descriptor of the
+ * image device, signals blocked, and the file systems frozen. Exact resume goes on from there with
+ * everything as it was; after a switch the next kernel has its own file systems, which are not
+ * frozen, and knows of no snapshot. From step 6 until the thaw nothing here may write to a file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/reboot.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/reboot.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capture/parts.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+
+/* Where the reloader leaves word; static, so that its address is good for the life of the process. */
+static volatile struct ohib_woken woken_word;
+
+struct run {
+	const struct capture_opts *opts;
+	struct capture_report *report;
+	struct ohib_writer *writer;
+	struct snapshot snap;
+	struct disk_fs_list disks;
+	struct json_object *config;
+	bool armed;
+	sigset_t old_mask;
+	enum capture_stage stage;
+	struct timespec stage_began;
+};
+
+static void stage_end(struct run *run)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	run->report->stage[run->stage] += (double)(now.tv_sec - run->stage_began.tv_sec) +
+					  (double)(now.tv_nsec - run->stage_began.tv_nsec) / 1e9;
+	run->stage_began = now;
+}
+
+static void stage_begin(struct run *run, enum capture_stage stage)
+{
+	stage_end(run);
+	run->stage = stage;
+	if (run->opts->progress)
+		run->opts->progress(run->opts->arg, stage, 0, 0, run->report);
+}
+
+static void pages_progress(void *arg, u64 done, u64 total)
+{
+	struct run *run = arg;
+
+	if (run->opts->progress)
+		run->opts->progress(run->opts->arg, CAPTURE_WRITE, done, total, run->report);
+}
+
+/* Whole machine's memory in pages: the PFN list cannot be longer. */
+static u64 machine_pages(void)
+{
+	_cleanup_free_ char *text = NULL;
+	u64 top = 0, sum = 0;
+	size_t len;
+
+	/* Physical pages in use as RAM; MemTotal leaves out what the kernel reserved early. */
+	if (!file_read_all("/proc/zoneinfo", &text, &len)) {
+		for (char *p = text; (p = strstr(p, "present ")); p++)
+			sum += strtoull(p + strlen("present "), NULL, 10);
+	}
+	top = (u64)sysconf(_SC_PHYS_PAGES);
+	/* Reserved but saveable frames (kernel text, early allocations) are in it as well. */
+	return (sum > top ? sum : top) + (16u << 20) / OHIB_PAGE_SIZE;
+}
+
+static int prepare(struct run *run, struct ohib_err *err)
+{
+	struct ohib_writer_opts wo = run->opts->writer;
+	_cleanup_free_ char *machine_id = NULL;
+	struct utsname un;
+	size_t len;
+	int r;
+
+	uname(&un);
+	if (!file_read_all("/etc/machine-id", &machine_id, &len))
+		machine_id[strcspn(machine_id, "\n")] = '\0';
+	if (!wo.image_kernel)
+		wo.image_kernel = un.release;
+	if (!wo.machine_id)
+		wo.machine_id = machine_id;
+	if (!wo.max_pages)
+		wo.max_pages = machine_pages();
+	r = disk_fs_scan(&run->disks, err);
+	if (!r)
+		r = ohib_writer_create(&wo, &run->writer, err);
+	if (!r)
+		r = snapshot_open(&run->snap, err);
+	/* Page faults would read from disks whose drivers are suspended for a while. */
+	if (!r && mlockall(MCL_CURRENT | MCL_FUTURE))
+		r = ohib_err_set(err, -errno, "locking memory: %s", strerror(errno));
+	return r;
+}
+
+static int config_write(struct run *run, struct ohib_err *err)
+{
+	const char *text;
+
+	capture_config_clocks(run->config);
+	text = json_object_to_json_string_ext(run->config, JSON_C_TO_STRING_PLAIN);
+	if (!text)
+		return ohib_err_set(err, -ENOMEM, "config section: out of memory");
+	return ohib_writer_section(run->writer, OHIB_SEC_CONFIG, text, strlen(text), true, err);
+}
+
+static int freeze(struct run *run, struct ohib_err *err)
+{
+	const struct capture_opts *o = run->opts;
+	int r;
+
+	r = snapshot_freeze(&run->snap, err);
+	if (!r)
+		r = disk_fs_recheck(&run->disks, err);
+	if (!r)
+		r = capture_static_sections(run->writer, err);
+	if (!r) {
+		run->config = capture_config_create((const struct ohib_woken *)&woken_word, err);
+		r = run->config ? 0 : -ENOMEM;
+	}
+	if (!r && o->config)
+		r = o->config(o->arg, run->config, err);
+	if (!r && o->sections)
+		r = o->sections(o->arg, run->writer, err);
+	if (!r)
+		r = disk_fs_freeze(&run->disks, err);
+	if (!r)
+		r = config_write(run, err);
+	if (run->config)
+		json_object_put(run->config);
+	run->config = NULL;
+	run->report->nr_frozen_fs = (unsigned int)run->disks.fs.n;
+	return r;
+}
+
+/* Everything back, latest first. @after_switch: only what is this process's own is there to undo. */
+static void undo(struct run *run, bool after_switch)
+{
+	if (after_switch)
+		snapshot_forget(&run->snap);
+	else
+		snapshot_drop(&run->snap);
+	disk_fs_thaw(&run->disks, false, NULL);
+	snapshot_close(&run->snap);
+	munlockall();
+	disk_fs_free(&run->disks);
+	ohib_writer_destroy(run->writer);
+	sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
+}
+
+static int go_down(struct run *run, struct ohib_err *err)
+{
+	static const int how[] = {
+		[CAPTURE_POWER_OFF] = LINUX_REBOOT_CMD_POWER_OFF,
+		[CAPTURE_REBOOT] = LINUX_REBOOT_CMD_RESTART,
+		[CAPTURE_KEXEC] = LINUX_REBOOT_CMD_KEXEC,
+	};
+
+	reboot(how[run->opts->ending]);
+	return ohib_err_set(err, -errno, "the machine does not go down: %s", strerror(errno));
+}
+
+/* The machine that was written goes on here, put back or over: what the snapshot's moment left. */
+static int wake(struct run *run, struct ohib_woken *woken)
+{
+	bool switched = woken_word.mode == OHIB_WOKEN_SWITCH;
+	int fd;
+
+	woken->mode = woken_word.mode;
+	memcpy(woken->kernel, (const char *)woken_word.kernel, sizeof(woken->kernel));
+	woken->kernel[sizeof(woken->kernel) - 1] = '\0';
+	woken_word.mode = OHIB_WOKEN_EXACT;
+	if (!switched) {
+		struct utsname un;
+
+		uname(&un);
+		snprintf(woken->kernel, sizeof(woken->kernel), "%s", un.release);
+		/* What this kernel has cached of the image device is from before the image. */
+		fd = open(run->opts->writer.path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			ioctl(fd, BLKFLSBUF, 0);
+			close(fd);
+		}
+	}
+	undo(run, switched);
+	return 0;
+}
+
+int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
+		      struct capture_report *report, struct ohib_err *err)
+{
+	struct run run = { .opts = opts, .report = report, .snap = SNAPSHOT_CLOSED };
+	struct ohib_err ignored = { 0 };
+	bool is_woken = false;
+	sigset_t all;
+	int r;
+
+	memset(report, 0, sizeof(*report));
+	woken_word.mode = OHIB_WOKEN_EXACT;
+	/* A ^C between the steps would leave a frozen machine. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &run.old_mask);
+	clock_gettime(CLOCK_MONOTONIC, &run.stage_began);
+
+	stage_begin(&run, CAPTURE_PREPARE);
+	r = prepare(&run, err);
+	if (!r) {
+		stage_begin(&run, CAPTURE_FREEZE);
+		r = freeze(&run, err);
+	}
+	if (!r) {
+		stage_begin(&run, CAPTURE_SNAPSHOT);
+		ohib_writer_park(run.writer);
+		r = snapshot_create(&run.snap, &is_woken, err);
+		/* The reloader's word counts, whatever the ioctl came back with. */
+		if (woken_word.mode == OHIB_WOKEN_SWITCH || (!r && is_woken)) {
+			ohib_err_clear(err);
+			return wake(&run, woken);
+		}
+		if (ohib_writer_unpark(run.writer, r ? &ignored : err) && !r)
+			r = -EIO;
+	}
+	if (!r) {
+		stage_begin(&run, CAPTURE_WRITE);
+		r = snapshot_copy(&run.snap, run.writer, pages_progress, &run, err);
+		ohib_writer_stats(run.writer, &report->image);
+	}
+	if (!r) {
+		stage_begin(&run, CAPTURE_ARM);
+		run.armed = true; /* perhaps, if it fails: a header may have reached the medium */
+		r = ohib_writer_arm(run.writer, err);
+		ohib_writer_stats(run.writer, &report->image);
+	}
+	if (!r) {
+		stage_begin(&run, CAPTURE_DOWN);
+		r = go_down(&run, err);
+	}
+
+	/*
+	 * It failed. The image goes before the machine does anything again: at no time may both of them
+	 * be able to use the file systems.
+	 */
+	if (run.writer) {
+		ohib_err_clear(&ignored);
+		if (ohib_writer_abandon(run.writer, run.armed ? OHIB_STATE_STALE : OHIB_STATE_NONE,
+					err ? err->msg : NULL, &ignored) && err) {
+			size_t n = strlen(err->msg);
+
+			snprintf(err->msg + n, sizeof(err->msg) - n, "; and %s", ignored.msg);
+		}
+	}
+	stage_end(&run);
+	undo(&run, false);
+	return r;
+}
+
+int capture_check(struct ohib_err *err)
+{
+	struct disk_fs_list l = { 0 };
+	int r = disk_fs_scan(&l, err);
+
+	disk_fs_free(&l);
+	if (!r && access("/dev/snapshot", F_OK))
+		r = ohib_err_set(err, -ENODEV,
+				 "/dev/snapshot: the kernel has no CONFIG_HIBERNATION_SNAPSHOT_DEV");
+	return r;
+}

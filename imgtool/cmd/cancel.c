@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* overlayctl cancel: discard the suspended machine. */
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+
+static const char doc[] =
+	"Discard the suspended machine: its image becomes stale and is never resumed.\v"
+	"What its programs had not written to disk is lost, as after a power cut; the file systems themselves "
+	"were clean when it was suspended.\n\nExit codes: 0 discarded, 4 there was none, 1 it could not be done.";
+
+static const struct argp_child children[] = { { &device_argp, 0, NULL, 0 }, { 0 } };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	if (key == ARGP_KEY_INIT)
+		state->child_inputs[0] = state->input;
+	return key == ARGP_KEY_INIT ? 0 : ARGP_ERR_UNKNOWN;
+}
+
+int cmd_cancel(int argc, char **argv)
+{
+	static const struct argp argp = { NULL, parse, NULL, doc, children, NULL, NULL };
+	struct ohib_image_info info;
+	struct ohib_err err = { 0 };
+	struct common_opts o = { 0 };
+	char path[256];
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	if (!device_from_opts(&o, path, sizeof(path)))
+		return EXIT_FAILED;
+	r = ohib_image_peek(path, &info, &err);
+	if (!r && info.state != OHIB_STATE_ARMED && info.state != OHIB_STATE_RESUMING &&
+	    info.state != OHIB_STATE_WRITING) {
+		printf("There is nothing to discard: the image is %s.\n", ohib_state_name(info.state));
+		return EXIT_NO_IMAGE;
+	}
+	if (!r)
+		r = ohib_image_set_state(path, OHIB_STATE_STALE, "discarded with overlayctl cancel", &err);
+	if (r) {
+		complain(&err);
+		return exit_code_of(r);
+	}
+	printf("The machine suspended under Linux %s is discarded.\n", info.image_kernel);
+	return EXIT_OK;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the commands share: dispatch, options that all of them take, printing. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "image/locate.h"
+
+static void usage(FILE *to, const struct command *table, size_t n, const char *prefix,
+		  const char *about)
+{
+	fprintf(to, "Usage: %s COMMAND [OPTION...]\n%s\n\n", prefix, about);
+	for (size_t i = 0; i < n; i++)
+		fprintf(to, "  %-12s%s\n", table[i].name, table[i].summary);
+	fprintf(to, "\n%s COMMAND --help tells more.\n", prefix);
+}
+
+int command_dispatch(const struct command *table, size_t n, const char *prefix, const char *about,
+		     int argc, char **argv)
+{
+	static char name[2][64];	/* overlayctl image info: two levels */
+	static unsigned int level;
+
+	if (argc < 2) {
+		usage(stderr, table, n, prefix, about);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout, table, n, prefix, about);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(table[i].name, argv[1]))
+			continue;
+		/* argp takes the program's name for its messages from argv[0]. */
+		snprintf(name[level], sizeof(name[level]), "%s %s", prefix, argv[1]);
+		argv[1] = name[level];
+		level = 1;
+		return table[i].run(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "%s: there is no command %s\n\n", prefix, argv[1]);
+	usage(stderr, table, n, prefix, about);
+	return EXIT_USAGE;
+}
+
+static error_t common_parse(int key, char *arg, struct argp_state *state)
+{
+	struct common_opts *o = state->input;
+
+	switch (key) {
+	case 'd':
+		o->device = arg;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+#define DEVICE_OPTION                                                                              \
+	{ "device", 'd', "DEVICE", 0,                                                              \
+	  "Device with the image: a path, PARTUUID=, PARTLABEL=, UUID= or LABEL=. Default: device= in "    \
+	  OHIB_CONF ", else " OHIB_DEVICE_DEFAULT, 1 }
+
+static const struct argp_option common_options[] = {
+	DEVICE_OPTION,
+	{ "json", 'j', NULL, 0, "Print JSON", 1 },
+	{ 0 },
+};
+static const struct argp_option device_options[] = { DEVICE_OPTION, { 0 } };
+
+const struct argp common_argp = { .options = common_options, .parser = common_parse };
+const struct argp device_argp = { .options = device_options, .parser = common_parse };
+
+bool device_from_opts(const struct common_opts *o, char *path, size_t size)
+{
+	struct ohib_err err = { 0 };
+
+	if (!ohib_device_locate(o->device, path, size, NULL, 0, &err))
+		return true;
+	complain(&err);
+	return false;
+}
+
+void complain(const struct ohib_err *err)
+{
+	fflush(stdout);
+	if (err->pid)
+		fprintf(stderr, "overlayctl: process %d: %s\n", err->pid, err->msg);
+	else
+		fprintf(stderr, "overlayctl: %s\n", err->msg);
+}
+
+int exit_code_of(int r)
+{
+	return r == -ENODATA ? EXIT_NO_IMAGE : r == -EBADMSG ? EXIT_DAMAGED : r ? EXIT_FAILED : EXIT_OK;
+}
+
+void json_print(struct json_object *o)
+{
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
+void uuid_text(const u8 *u, char *out)
+{
+	char *p = out;
+
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*p++ = '-';
+		p += sprintf(p, "%02x", u[i]);
+	}
+}
+
+struct json_object *json_image_info(const struct ohib_image_info *info)
+{
+	struct json_object *o = json_object_new_object();
+	char uuid[40];
+
+	uuid_text(info->uuid, uuid);
+	json_object_object_add(o, "state", json_object_new_string(ohib_state_name(info->state)));
+	json_object_object_add(o, "uuid", json_object_new_string(uuid));
+	json_object_object_add(o, "generation", json_object_new_uint64(info->generation));
+	json_object_object_add(o, "image_kernel", json_object_new_string(info->image_kernel));
+	json_object_object_add(o, "next_kernel", json_object_new_string(info->next_kernel));
+	json_object_object_add(o, "machine_id", json_object_new_string(info->machine_id));
+	json_object_object_add(o, "device", json_object_new_string(info->device));
+	json_object_object_add(o, "created", json_object_new_uint64(info->created));
+	json_object_object_add(o, "pages", json_object_new_uint64(info->nr_pages));
+	json_object_object_add(o, "zero_pages",
+			       json_object_new_uint64(info->nr_zero_pages + info->nr_zero_found));
+	json_object_object_add(o, "raw_bytes", json_object_new_uint64(info->raw_bytes));
+	json_object_object_add(o, "stored_bytes", json_object_new_uint64(info->stored_bytes));
+	json_object_object_add(o, "attempts", json_object_new_int((int)info->attempts));
+	json_object_object_add(o, "reason", json_object_new_string(info->reason));
+	return o;
+}
+
+const char *human_bytes(u64 n, char *buf, size_t size)
+{
+	if (n < 10000000)
+		snprintf(buf, size, "%.1f kB", (double)n / 1e3);
+	else if (n < 10000000000)
+		snprintf(buf, size, "%.1f MB", (double)n / 1e6);
+	else
+		snprintf(buf, size, "%.1f GB", (double)n / 1e9);
+	return buf;
+}

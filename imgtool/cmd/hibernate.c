@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * overlayctl hibernate: preflight, capture, down; and what is said when the machine is awake again.
+ * Never: writes to stdout or stderr between freezing and the end, unless it is the console: whoever
+ * reads the other end of a pipe or pty is frozen, and a file's file system too.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capture/capture.h"
+#include "cmd/cmd.h"
+#include "cmd/preflight.h"
+
+static const char doc[] =
+	"Suspend this machine into the overlay image and switch it off.\v"
+	"Without --next-kernel the next boot puts it back exactly as it was, under the same kernel. With it, its "
+	"processes go on under another kernel: VERSION is a release or a series (6.12); without it the newest "
+	"installed kernel but the running one is meant.\n\n"
+	"First everything that `overlayctl check' does; then processes and file systems are frozen, memory is "
+	"copied and written, and at last the image is armed: the boot menu then resumes it by itself. If anything "
+	"fails before that, the machine goes on as if nothing had been.\n\n"
+	"This command returns in the machine that was woken, and says under which kernel.\n\n"
+	"Exit codes: 0 woken, 1 failed and the machine is as it was, 3 refused beforehand, 2 usage.";
+
+struct opts {
+	struct common_opts common;
+	struct preflight p;
+	struct capture_opts c;
+};
+
+enum { OPT_REBOOT = 256, OPT_KEXEC, OPT_CHUNK, OPT_ACCELERATION };
+
+static const struct argp_option options[] = {
+	{ "next-kernel", 'n', "VERSION", OPTION_ARG_OPTIONAL, "Go on under another kernel", 0 },
+	{ "reboot", OPT_REBOOT, NULL, 0, "Reboot at once instead of switching off", 0 },
+	{ "kexec", OPT_KEXEC, NULL, 0, "Start the kernel that was loaded with kexec -l", 0 },
+	{ "threads", 't', "N", 0, "Compressing threads (default: one per CPU)", 2 },
+	{ "chunk-pages", OPT_CHUNK, "N", 0, "Pages compressed together, 1 to 64 (default 32)", 2 },
+	{ "acceleration", OPT_ACCELERATION, "N", 0, "LZ4: higher is quicker and larger (default 2)", 2 },
+	{ 0 },
+};
+
+static const struct argp_child children[] = { { &device_argp, 0, NULL, 0 }, { 0 } };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct opts *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case 'n':
+		o->p.wants_switch = true;
+		o->p.wanted_kernel = arg;
+		return 0;
+	case OPT_REBOOT:
+		o->c.ending = CAPTURE_REBOOT;
+		return 0;
+	case OPT_KEXEC:
+		o->c.ending = CAPTURE_KEXEC;
+		return 0;
+	case 't':
+		o->c.writer.nr_threads = (unsigned int)strtoul(arg, NULL, 10);
+		return 0;
+	case OPT_CHUNK:
+		o->c.writer.chunk_pages = (unsigned int)strtoul(arg, NULL, 10);
+		if (o->c.writer.chunk_pages < 1 || o->c.writer.chunk_pages > 64)
+			argp_error(state, "--chunk-pages=%s: 1 to 64", arg);
+		return 0;
+	case OPT_ACCELERATION:
+		o->c.writer.acceleration = atoi(arg);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+/* --- progress on the console */
+
+static struct {
+	int fd;			/* /dev/console; -1: none */
+	struct timespec began, last;
+} console = { .fd = -1 };
+
+static const char *const stage_names[CAPTURE_NR_STAGES] = {
+	[CAPTURE_PREPARE] = "preparing",	[CAPTURE_FREEZE] = "freezing",
+	[CAPTURE_SNAPSHOT] = "copying memory",	[CAPTURE_WRITE] = "writing",
+	[CAPTURE_ARM] = "arming the image",	[CAPTURE_DOWN] = "going down",
+};
+
+/*
+ * Straight to the console, without waiting for it: a pty's reader is frozen, a file's file system is.
+ * It is opened for each line, so that the image holds no descriptor of it.
+ */
+__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
+{
+	int fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	char line[256];
+	va_list ap;
+	int n;
+
+	if (fd < 0)
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (n > 0 && write(fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1) < 0)
+		n = 0; /* nobody is there to be told */
+	close(fd);
+}
+
+static double seconds(const struct timespec *a, const struct timespec *b)
+{
+	return (double)(b->tv_sec - a->tv_sec) + (double)(b->tv_nsec - a->tv_nsec) / 1e9;
+}
+
+static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
+		     const struct capture_report *report)
+{
+	struct timespec now;
+
+	(void)arg;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (stage == CAPTURE_WRITE && total) {
+		if (seconds(&console.last, &now) < 0.5)
+			return;
+		console.last = now;
+		say("\roverlayctl: writing %3.0f %%  %.0f MB/s ", 100.0 * (double)done / (double)total,
+		    (double)done * 4096 / 1e6 / seconds(&console.began, &now));
+		return;
+	}
+	if (stage == CAPTURE_WRITE)
+		console.began = console.last = now;
+	if (stage == CAPTURE_DOWN) {
+		const struct ohib_writer_stats *s = &report->image;
+		double t = report->stage[CAPTURE_WRITE];
+
+		say("\roverlayctl: wrote %.0f MB as %.0f MB in %.2f s (%.0f MB/s)   \r\n",
+		    (double)s->raw_bytes / 1e6, (double)s->disk_bytes / 1e6, t,
+		    (double)s->raw_bytes / 1e6 / t);
+		say("overlayctl: prepare %.2f s, freeze %.2f s, copy %.2f s, write %.2f s, arm %.2f s\r\n",
+		    report->stage[CAPTURE_PREPARE], report->stage[CAPTURE_FREEZE],
+		    report->stage[CAPTURE_SNAPSHOT], t, report->stage[CAPTURE_ARM]);
+	}
+	say("overlayctl: %s\r\n", stage_names[stage]);
+}
+
+int cmd_hibernate(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse, NULL, doc, children, NULL, NULL };
+	struct capture_report report;
+	struct ohib_woken woken = { 0 };
+	struct ohib_err err = { 0 };
+	struct opts o = { 0 };
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	o.p.device = o.common.device;
+	r = preflight_run(&o.p, &err);
+	if (r) {
+		complain(&err);
+		preflight_free(&o.p);
+		return EXIT_FAILED;
+	}
+	preflight_print(&o.p);
+	if (refused(&o.p.refusals)) {
+		fprintf(stderr, "overlayctl: refused; nothing was changed\n");
+		preflight_free(&o.p);
+		return EXIT_REFUSED;
+	}
+	if (o.p.next_kernel[0])
+		printf("Suspending to %s; to go on under Linux %s\n", o.p.name, o.p.next_kernel);
+	else
+		printf("Suspending to %s\n", o.p.name);
+	fflush(stdout);
+
+	o.c.writer.path = o.p.path;
+	o.c.writer.device = o.p.name;
+	o.c.writer.image_kernel = o.p.image_kernel;
+	o.c.writer.next_kernel = o.p.next_kernel;
+	o.c.progress = progress;
+	r = capture_hibernate(&o.c, &woken, &report, &err);
+	preflight_free(&o.p);
+	if (r) {
+		complain(&err);
+		fprintf(stderr, "overlayctl: the machine goes on as it was\n");
+		return EXIT_FAILED;
+	}
+	if (err.code)
+		complain(&err);
+	printf("resumed under Linux %s\n", woken.kernel);
+	return EXIT_OK;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What must hold before anything is frozen: device, room, kernels, initramfs, file systems. */
+#include <dirent.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "capture/capture.h"
+#include "cmd/kernels.h"
+#include "cmd/preflight.h"
+#include "image/image.h"
+#include "image/io.h"
+#include "image/locate.h"
+#include "util/cleanup.h"
+#include "util/file.h"
+
+static u64 meminfo(const char *key)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, strlen(key)) && line[strlen(key)] == ':')
+			return strtoull(line + strlen(key) + 1, NULL, 10) * 1024;
+	return 0;
+}
+
+/*
+ * A device that is a file or memory in the end: writing to it would wait for a frozen file system, or be
+ * gone after the power is. @dev: "major:minor" or a name under /sys/dev/block.
+ */
+static bool device_is_lasting(const char *dev, unsigned int depth)
+{
+	char path[320], real[PATH_MAX];
+	struct dirent *de;
+	bool ok = true;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%s", dev);
+	if (depth > 8 || !realpath(path, real))
+		return true;
+	if (strstr(real, "/loop") || strstr(real, "/zram") || strstr(real, "/ram"))
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/block/%s/slaves", dev);
+	d = opendir(path);
+	while (ok && d && (de = readdir(d))) {
+		_cleanup_free_ char *number = NULL;
+		size_t len;
+
+		if (de->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/sys/dev/block/%s/slaves/%s/dev", dev, de->d_name);
+		if (file_read_all(path, &number, &len))
+			continue;
+		number[strcspn(number, "\n")] = '\0';
+		ok = device_is_lasting(number, depth + 1);
+	}
+	if (d)
+		closedir(d);
+	return ok;
+}
+
+static void check_device(struct preflight *p)
+{
+	struct ohib_image_info info;
+	struct ohib_err err = { 0 };
+	struct image_dev d;
+	char holds[64], number[32];
+	int r;
+
+	r = ohib_device_locate(p->device, p->path, sizeof(p->path), p->name, sizeof(p->name), &err);
+	if (r) {
+		refuse(&p->refusals, 0, "", "overlay device", "%s", err.msg);
+		return;
+	}
+	r = image_dev_open(&d, p->path, true, &err);
+	if (r) {
+		refuse(&p->refusals, 0, "", p->path, "%s",
+		       r == -EBUSY ? "it is in use (mounted, swapped on, or part of another device)" :
+				     err.msg);
+		return;
+	}
+	p->device_bytes = d.size;
+	if (!d.is_block)
+		refuse(&p->refusals, 0, "", p->path,
+		       "a file cannot be written while its file system is frozen: name a block device");
+	snprintf(number, sizeof(number), "%u:%u", major(d.rdev), minor(d.rdev));
+	if (d.is_block && !device_is_lasting(number, 0))
+		refuse(&p->refusals, 0, "", p->path,
+		       "it is kept in a file or in memory (loop, zram): name a device on a disk");
+	image_dev_close(&d);
+	r = ohib_image_peek(p->path, &info, NULL);
+	if (!r && (info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING)) {
+		refuse(&p->refusals, 0, "", p->path,
+		       "it holds a suspended machine (%s): resume it, or discard it with overlayctl cancel",
+		       ohib_state_name(info.state));
+	} else if (r == -ENODATA) {
+		if (ohib_device_contents(p->path, holds, sizeof(holds), &err))
+			refuse(&p->refusals, 0, "", p->path, "%s", err.msg);
+		else if (holds[0])
+			refuse(&p->refusals, 0, "", p->path,
+			       "it holds something else (%s): wipe it with wipefs if it is to be used",
+			       holds);
+	} else if (r == -ENOTSUP) {
+		refuse(&p->refusals, 0, "", p->path, "it holds an image of a newer overlayctl");
+	}
+}
+
+/*
+ * A copy of all memory in use must fit beside it into RAM; the kernel drops caches and pages out to
+ * make it so. What cannot be dropped or paged out is the limit.
+ */
+static void check_memory(struct preflight *p)
+{
+	u64 total = meminfo("MemTotal"), anon = meminfo("AnonPages") + meminfo("Shmem");
+	u64 stuck = meminfo("SUnreclaim") + meminfo("KernelStack") + meminfo("PageTables") +
+		    meminfo("Unevictable");
+	u64 swap = meminfo("SwapFree"), need = stuck + (anon > swap ? anon - swap : 0);
+	u64 used = total - meminfo("MemFree");
+
+	if (need > total / 2)
+		refuse(&p->refusals, 0, "", "memory",
+		       "%llu MB can neither be dropped nor paged out, half of RAM (%llu MB) is the limit: "
+		       "add swap space",
+		       (unsigned long long)(need >> 20), (unsigned long long)(total >> 21));
+	p->estimate_bytes = used < total / 2 ? used : total / 2;
+	if (!p->device_bytes)
+		return;
+	/* Memory packs to between a third and two thirds; the truth is known when it is written. */
+	if (p->device_bytes < p->estimate_bytes / 4)
+		refuse(&p->refusals, 0, "", p->path, "%llu MB are too few for %llu MB of memory",
+		       (unsigned long long)(p->device_bytes >> 20),
+		       (unsigned long long)(p->estimate_bytes >> 20));
+	else if (p->device_bytes < p->estimate_bytes * 2 / 3)
+		refuse(&p->warnings, 0, "", p->path,
+		       "%llu MB may be too few for %llu MB of memory; if so, hibernate fails and the machine goes on",
+		       (unsigned long long)(p->device_bytes >> 20),
+		       (unsigned long long)(p->estimate_bytes >> 20));
+}
+
+struct missing_arg {
+	struct preflight *p;
+	const char *release;
+};
+
+static void option_missing(void *arg, const struct kernel_option *o)
+{
+	struct missing_arg *m = arg;
+	char object[96];
+
+	snprintf(object, sizeof(object), "Linux %.64s", m->release);
+	refuse(&m->p->refusals, 0, "", object, "built without CONFIG_%s (%s)", o->name, o->why);
+}
+
+static void check_kernel(struct preflight *p, const char *release, unsigned int roles)
+{
+	struct missing_arg m = { p, release };
+	struct ohib_err err = { 0 };
+	char object[96];
+
+	snprintf(object, sizeof(object), "Linux %.64s", release);
+	if (roles & KERNEL_IS_BOOT && kernel_can_resume(release, &err))
+		refuse(&p->refusals, 0, "", object, "%s", err.msg);
+	ohib_err_clear(&err);
+	if (kernel_options_check(release, roles, option_missing, &m, &err))
+		refuse(&p->warnings, 0, "", object, "its options are not known: %s", err.msg);
+}
+
+static void check_kernels(struct preflight *p)
+{
+	struct ohib_err err = { 0 };
+	struct utsname un;
+
+	uname(&un);
+	snprintf(p->image_kernel, sizeof(p->image_kernel), "%s", un.release);
+	if (!p->wants_switch) {
+		check_kernel(p, p->image_kernel, KERNEL_IS_IMAGE | KERNEL_IS_BOOT);
+		return;
+	}
+	check_kernel(p, p->image_kernel, KERNEL_IS_IMAGE);
+	if (kernel_find(p->wanted_kernel, p->next_kernel, sizeof(p->next_kernel), &err)) {
+		refuse(&p->refusals, 0, "", "next kernel", "%s", err.msg);
+		return;
+	}
+	check_kernel(p, p->next_kernel, KERNEL_IS_BOOT);
+}
+
+int preflight_run(struct preflight *p, struct ohib_err *err)
+{
+	struct ohib_err e = { 0 };
+	int r;
+
+	if (geteuid())
+		return ohib_err_set(err, -EPERM, "only root can look at the whole machine");
+	check_device(p);
+	check_memory(p);
+	check_kernels(p);
+	if (capture_check(&e))
+		refuse(&p->refusals, 0, "", "this machine", "%s", e.msg);
+	r = p->wants_switch ? preflight_translate(p, err) : 0;
+	if (!r && p->refusals.out_of_memory)
+		r = ohib_err_set(err, -ENOMEM, "list of refusals: out of memory");
+	return r;
+}
+
+void preflight_free(struct preflight *p)
+{
+	refusals_free(&p->refusals);
+	refusals_free(&p->warnings);
+}
+
+static struct json_object *list_json(const struct refusals *l)
+{
+	struct json_object *a = json_object_new_array();
+	struct refusal *x;
+
+	vec_foreach(x, &l->list) {
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "pid", json_object_new_int(x->pid));
+		json_object_object_add(o, "comm", json_object_new_string(x->comm));
+		json_object_object_add(o, "object", json_object_new_string(x->object));
+		json_object_object_add(o, "reason", json_object_new_string(x->reason));
+		json_object_object_add(o, "waivable", json_object_new_boolean(x->waivable));
+		json_object_array_add(a, o);
+	}
+	return a;
+}
+
+struct json_object *preflight_json(const struct preflight *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "ok", json_object_new_boolean(!refused(&p->refusals)));
+	json_object_object_add(o, "image_kernel", json_object_new_string(p->image_kernel));
+	json_object_object_add(o, "next_kernel", json_object_new_string(p->next_kernel));
+	json_object_object_add(o, "device", json_object_new_string(p->path));
+	json_object_object_add(o, "device_name", json_object_new_string(p->name));
+	json_object_object_add(o, "device_bytes", json_object_new_uint64(p->device_bytes));
+	json_object_object_add(o, "estimate_bytes", json_object_new_uint64(p->estimate_bytes));
+	json_object_object_add(o, "refusals", list_json(&p->refusals));
+	json_object_object_add(o, "warnings", list_json(&p->warnings));
+	return o;
+}
+
+static void print_list(const char *mark, const struct refusals *l)
+{
+	struct refusal *x;
+
+	vec_foreach(x, &l->list) {
+		if (x->pid)
+			printf("%s process %d (%s): %s: %s\n", mark, x->pid, x->comm, x->object, x->reason);
+		else
+			printf("%s %s: %s\n", mark, x->object, x->reason);
+	}
+}
+
+void preflight_print(const struct preflight *p)
+{
+	print_list("warning:", &p->warnings);
+	print_list("refused:", &p->refusals);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What must hold before anything is frozen. Every part adds what stands against it to one list, so that
+ * the user sees all of it at once.
+ */
+#pragma once
+
+#include "machine/refusal.h"
+#include "util/err.h"
+#include "util/types.h"
+
+struct preflight {
+	const char *device;		/* as the user gave it; NULL: default */
+	bool wants_switch;		/* --next-kernel was given */
+	const char *wanted_kernel;	/* its argument; NULL: the newest other one */
+	/* Filled in. */
+	char path[256];			/* the device */
+	char name[300];			/* how it is found again at boot */
+	char image_kernel[65], next_kernel[65]; /* the latter empty: exact resume */
+	u64 device_bytes, estimate_bytes;
+	struct refusals refusals;
+	struct refusals warnings;	/* worth telling, stand against nothing */
+};
+
+/* 0: looked at everything, see the lists. Negative: could not look. */
+int preflight_run(struct preflight *p, struct ohib_err *err);
+void preflight_free(struct preflight *p);
+
+/* The part that the translator plays: what of the running machine could not be carried. */
+int preflight_translate(struct preflight *p, struct ohib_err *err);
+
+struct json_object;
+struct json_object *preflight_json(const struct preflight *p);
+void preflight_print(const struct preflight *p);

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* overlayctl status: is a suspended machine waiting, and how did its last resume go? */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cmd/cmd.h"
+
+static const char doc[] =
+	"Tell whether a suspended machine is waiting on the overlay device.\v"
+	"States of an image: writing (a hibernate was cut short), armed (the next boot resumes it), resuming (a "
+	"resume was begun and did not get to its end), spent (resumed), stale (discarded, or a system booted past "
+	"it), none.\n\nExit codes: 0 a machine is waiting (armed or resuming), 4 none is, 5 the image is damaged, "
+	"1 the device cannot be read.";
+
+static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	if (key == ARGP_KEY_INIT)
+		state->child_inputs[0] = state->input;
+	return key == ARGP_KEY_INIT ? 0 : ARGP_ERR_UNKNOWN;
+}
+
+static void print(const struct ohib_image_info *i)
+{
+	char when[40] = "?";
+	time_t t = (time_t)i->created;
+	struct tm tm;
+
+	if (localtime_r(&t, &tm))
+		strftime(when, sizeof(when), "%F %T", &tm);
+	switch (i->state) {
+	case OHIB_STATE_ARMED:
+		printf("A machine is suspended since %s (Linux %s).\n", when, i->image_kernel);
+		if (i->next_kernel[0])
+			printf("The next boot goes on under Linux %s.\n", i->next_kernel);
+		else
+			printf("The next boot resumes it exactly.\n");
+		break;
+	case OHIB_STATE_RESUMING:
+		printf("A resume of the machine suspended at %s (Linux %s) was begun and not finished.\n",
+		       when, i->image_kernel);
+		break;
+	case OHIB_STATE_WRITING:
+		printf("No machine is suspended: a hibernate at %s was cut short.\n", when);
+		break;
+	case OHIB_STATE_SPENT:
+		printf("No machine is suspended: the one of %s was resumed.\n", when);
+		break;
+	case OHIB_STATE_STALE:
+		printf("No machine is suspended: the image of %s is stale.\n", when);
+		break;
+	default:
+		printf("No machine is suspended.\n");
+	}
+	if (i->state == OHIB_STATE_NONE && i->reason[0]) {
+		printf("The last hibernate failed: %s.\n", i->reason);
+		return;
+	}
+	if (i->attempts)
+		printf("Attempts to resume: %u.\n", i->attempts);
+	if (i->reason[0])
+		printf("Why: %s.\n", i->reason);
+}
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct argp argp = { NULL, parse, NULL, doc, children, NULL, NULL };
+	struct ohib_image_info info = { 0 };
+	struct ohib_err err = { 0 };
+	struct common_opts o = { 0 };
+	char path[256];
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	if (!device_from_opts(&o, path, sizeof(path)))
+		return EXIT_FAILED;
+	r = ohib_image_peek(path, &info, &err);
+	if (r && r != -ENODATA) {
+		complain(&err);
+		return exit_code_of(r);
+	}
+	if (o.json)
+		json_print(json_image_info(&info));
+	else
+		print(&info);
+	return info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING ? EXIT_OK :
+										  EXIT_NO_IMAGE;
+}
