@@ -179,7 +179,11 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 	if (!x_failed(&x))
 		xlate_tasks(&x);
 	if (!x_failed(&x))
+<<<<<<< HEAD
 		xlate_sysvipc(&x);
+=======
+		xlate_sock_links(&x);
+>>>>>>> t3
 	if (!x_failed(&x))
 		xlate_memory_fs(&x);
 	if (!x_failed(&x))
@@ -252,6 +256,17 @@ static void free_file(struct m_file *f)
 	}
 }
 
+static void free_sock(struct m_sock *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->receive.n; i++)
+		vec_free(&s->receive.v[i].fds);
+	vec_free(&s->receive);
+	vec_free(&s->pending);
+	vec_free(&s->nl_generic);
+}
+
 void machine_free(struct machine *m)
 {
 	struct m_process *p;
@@ -260,6 +275,7 @@ void machine_free(struct machine *m)
 	struct m_shmem *s;
 	struct m_file *f;
 	struct m_pipe *pipe;
+	struct m_sock *sock;
 	struct m_tty *tty;
 
 	if (!m)
@@ -276,6 +292,8 @@ void machine_free(struct machine *m)
 		free_file(f);
 	vec_foreach(s, &m->shmems)
 		vec_free(&s->pages);
+	vec_foreach(sock, &m->socks)
+		free_sock(sock);
 	vec_foreach(pipe, &m->pipes)
 		vec_free(&pipe->bufs);
 	vec_foreach(tty, &m->ttys)

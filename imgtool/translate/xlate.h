@@ -160,6 +160,7 @@ void xlate_swap_page(struct xlate *x, u32 type, u64 offset, struct m_page_src *s
 struct m_tty *xlate_tty(struct xlate *x, u64 tty);		/* tty.c */
 void xlate_tty_data(struct xlate *x, u64 tty, struct m_tty *t);	/* tty_data.c: unread, unsent */
 void xlate_vc(struct xlate *x, u64 tty, struct m_tty *t);	/* vc.c */
+void xlate_sock_links(struct xlate *x);	/* unix.c: peers and senders, when all sockets are known */
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
 void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f);	/* lock.c */
