@@ -139,6 +139,24 @@ static void free_xlate(struct xlate *x)
 		map_free(maps[i]);
 }
 
+static void initial_mounts(struct xlate *x)
+{
+	xlate_mounts(x, x_u64(x, x_u64(x, x->init_task, F_TASK_NSPROXY), F_NS_MNT));
+}
+
+/* In this order: each needs what is before it. */
+static void (*const passes[])(struct xlate *x) = {
+	xlate_system,
+	xlate_clocks,
+	initial_mounts,
+	xlate_sleeps,
+	xlate_tasks,
+	xlate_sysvipc,
+	xlate_sock_links,
+	xlate_memory_fs,
+	xlate_kernel_fs,
+};
+
 int machine_translate(struct kernel_data *k, const struct translate_opts *o, struct machine **out,
 		      struct ohib_err *err)
 {
@@ -152,6 +170,7 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 		.no_pages = o->no_pages,
 		.regs_pad = ~0ull,
 	};
+	size_t i;
 
 	if (m)
 		m->arena = arena_create();
@@ -168,26 +187,8 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 	m->system.boottime_ns = o->boottime_ns;
 
 	find_init(&x);
-	if (!x_failed(&x))
-		xlate_system(&x);
-	if (!x_failed(&x))
-		xlate_clocks(&x);
-	if (!x_failed(&x))
-		xlate_mounts(&x, x_u64(&x, x_u64(&x, x.init_task, F_TASK_NSPROXY), F_NS_MNT));
-	if (!x_failed(&x) && !x.live)
-		xlate_sleeps(&x);
-	if (!x_failed(&x))
-		xlate_tasks(&x);
-	if (!x_failed(&x))
-<<<<<<< HEAD
-		xlate_sysvipc(&x);
-=======
-		xlate_sock_links(&x);
->>>>>>> t3
-	if (!x_failed(&x))
-		xlate_memory_fs(&x);
-	if (!x_failed(&x))
-		xlate_kernel_fs(&x);
+	for (i = 0; i < ARRAY_SIZE(passes) && !x_failed(&x); i++)
+		passes[i](&x);
 	free_xlate(&x);
 	if (x_failed(&x)) {
 		if (err && !err->code)
