@@ -7,6 +7,7 @@
 #include "remote.h"
 #include "restore.h"
 #include "util/cleanup.h"
+#include "util/map.h"
 #include "util/vec.h"
 
 struct vdso_plan;
@@ -56,6 +57,8 @@ struct restore {
 	struct vdso_plan *vdso;
 	VEC(struct m_file *) opened;	/* with an object of files.c */
 	struct ghost_list *ghosts;
+	struct map tmpfs_names;		/* m_inode → path */
+	bool rehearsal;			/* see restore.c */
 	VEC(struct m_pipe *) pipes;
 	VEC(struct m_sock *) socks;
 	bool unix_on_disk, unix_done, unix_unlink_later;
@@ -133,6 +136,7 @@ int files_open(struct restore *r, bool early);
 int files_install(struct restore *r, struct rproc *p);
 int files_finish(struct restore *r);
 void files_close(struct restore *r);
+int file_preset(struct restore *r, struct m_file *f, int fd);
 int file_fd(struct restore *r, struct m_file *f); /* controller's descriptor or negative errno */
 /* For mapping: @access is O_RDONLY or O_RDWR; the descriptor stays the file's. */
 int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd);

@@ -147,6 +147,19 @@ int file_fd(struct restore *r, struct m_file *f)
 	return fd;
 }
 
+/* @fd is the open file itself, made elsewhere. */
+int file_preset(struct restore *r, struct m_file *f, int fd)
+{
+	struct open_file *o = obj(r, f);
+
+	if (!o) {
+		close(fd);
+		return -ENOMEM;
+	}
+	o->fd = fd;
+	return 0;
+}
+
 int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd)
 {
 	struct open_file *o = obj(r, f);

@@ -193,7 +193,8 @@ int mounts_build(struct restore *r)
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return r_fail(r, -errno, "cannot make the initramfs's mounts private");
 	ret = superblocks_mount(r);
-	close(r->root_fd);
+	if (r->root_fd >= 0)
+		close(r->root_fd);
 	r->root_fd = -1;
 	vec_foreach(m, &r->m->mounts)
 		if (!ret)
@@ -261,6 +262,9 @@ int mounts_switch(struct restore *r)
 void mounts_undo(struct restore *r)
 {
 	close_points(r);
+	if (r->root_fd >= 0)
+		close(r->root_fd);
+	r->root_fd = -1;
 	umount2(NEW_ROOT, MNT_DETACH);
 	rmdir(NEW_ROOT);
 	superblocks_unmount(r, true);

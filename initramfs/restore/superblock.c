@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "fs.h"
 
@@ -39,6 +40,17 @@ static const char *source_of(struct restore *r, const struct m_superblock *sb)
 	return sb->fstype;
 }
 
+/* What was unmounted a moment ago may be busy still. */
+static int mount_again(const char *source, const char *target, const char *type, unsigned long flags,
+		       const char *options)
+{
+	int ret;
+
+	for (int i = 0; (ret = mount(source, target, type, flags, options)) && errno == EBUSY && i < 100; i++)
+		usleep(50000);
+	return ret;
+}
+
 static int mount_one(struct restore *r, struct m_superblock *sb, struct base *b)
 {
 	unsigned long flags = sb->sb_flags & SB_FLAGS;
@@ -59,9 +71,9 @@ static int mount_one(struct restore *r, struct m_superblock *sb, struct base *b)
 	} else if (sb->readonly && sb->kind != M_FS_TMPFS && sb->kind != M_FS_RAMFS) {
 		flags |= MS_RDONLY;
 	}
-	if (mount(source, b->path, sb->fstype, flags, sb->options) &&
+	if (mount_again(source, b->path, sb->fstype, flags, sb->options) &&
 	    /* An option that this kernel has no more, or shows but does not take. */
-	    (errno != EINVAL || mount(source, b->path, sb->fstype, flags, NULL)))
+	    (errno != EINVAL || mount_again(source, b->path, sb->fstype, flags, NULL)))
 		return r_fail(r, -errno, "cannot mount the %s file system of %s", sb->fstype, source);
 	return 0;
 }
@@ -129,6 +141,41 @@ int superblocks_writable(struct restore *r)
 		    mount(NULL, b->path, NULL, MS_REMOUNT | (sb->sb_flags & SB_FLAGS), NULL))
 			return r_fail(r, -errno, "cannot make the %s file system on %s writable",
 				      sb->fstype, b->dev);
+	}
+	return 0;
+}
+
+#define EXT4_MAGIC 0xef53u
+#define EXT4_ORPHAN_PRESENT 0x10000u /* s_feature_ro_compat, 5.15 */
+
+/*
+ * ext4 with files on its orphan list can be mounted read-only from a read-only device, but not be
+ * made writable after (ext4_remount: "because of unprocessed orphan inode list").
+ */
+int superblocks_need_rehearsal(struct restore *r, bool *need)
+{
+	struct m_superblock *sb;
+
+	vec_foreach(sb, &r->m->superblocks) {
+		struct base *b = sb->restore;
+		u8 raw[1024];
+		u16 magic;
+		u32 orphan, ro_compat;
+		int fd;
+
+		if (!b || sb->kind != M_FS_BLOCK || strncmp(sb->fstype, "ext", 3) || sb->readonly)
+			continue;
+		fd = open(b->dev, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || pread(fd, raw, sizeof(raw), 1024) != (ssize_t)sizeof(raw)) {
+			if (fd >= 0)
+				close(fd);
+			return r_fail(r, -EIO, "cannot read the super block on %s", b->dev);
+		}
+		close(fd);
+		memcpy(&magic, raw + 0x38, sizeof(magic));
+		memcpy(&ro_compat, raw + 0x64, sizeof(ro_compat));
+		memcpy(&orphan, raw + 0xe8, sizeof(orphan));
+		*need |= magic == EXT4_MAGIC && (orphan || ro_compat & EXT4_ORPHAN_PRESENT);
 	}
 	return 0;
 }
