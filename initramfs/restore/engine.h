@@ -7,7 +7,6 @@
 #include "remote.h"
 #include "restore.h"
 #include "util/cleanup.h"
-#include "util/map.h"
 #include "util/vec.h"
 
 struct vdso_plan;
@@ -57,7 +56,6 @@ struct restore {
 	struct vdso_plan *vdso;
 	VEC(struct m_file *) opened;	/* with an object of files.c */
 	struct ghost_list *ghosts;
-	struct map tmpfs_names;		/* m_inode → path */
 	bool rehearsal;			/* see restore.c */
 	VEC(struct m_pipe *) pipes;
 	VEC(struct m_sock *) socks;
@@ -142,8 +140,6 @@ int file_fd(struct restore *r, struct m_file *f); /* controller's descriptor or 
 int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd);
 /* Bring one of the controller's descriptors into @t: its number there, or negative errno. */
 s64 file_send(struct restore *r, struct rtask *t, int fd);
-int ghost_fd(struct restore *r, struct m_file *f, int *fd); /* a file without a name; stays the list's */
-void ghosts_close(struct restore *r);
 void pipes_close(struct restore *r);
 void socks_close(struct restore *r);
 int path_open(struct restore *r, const char *path, int flags, u32 mode);
@@ -167,6 +163,14 @@ int stop_process(struct restore *r, struct rproc *p);
 int thread_park(struct restore *r, struct rtask *t);
 int thread_sleep(struct restore *r, struct rtask *t);
 int thread_set(struct restore *r, struct rtask *t);
+
+int orphans_find(struct restore *r, bool *found); /* orphans.c: among what is mounted */
+
+/* ghost.c */
+int ghost_fd(struct restore *r, struct m_file *f, int *fd); /* a file without a name; stays the list's */
+void ghosts_close(struct restore *r);
+/* Open by number (a file handle); @flags as open's. Descriptor or negative errno. */
+int open_by_number(struct restore *r, const struct m_mount *mnt, u64 ino, u32 generation, int flags);
 
 /* mounts.c, tmpfs.c */
 int mounts_build(struct restore *r);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 #include <sys/stat.h>
 
 #include "engine.h"
-#include "fs.h"
 
 struct ghost_list {
 	VEC(struct ghost {
@@ -28,7 +28,7 @@ struct handle {
 	u32 ino, generation;
 };
 
-int fs_open_handle(struct restore *r, const struct m_mount *mnt, u64 ino, u32 generation, int flags)
+int open_by_number(struct restore *r, const struct m_mount *mnt, u64 ino, u32 generation, int flags)
 {
 	struct handle h = { 8, 1, (u32)ino, generation };
 	int at = path_open(r, mnt ? mnt->mountpoint : "/", O_RDONLY | O_DIRECTORY, 0), fd;
@@ -117,21 +117,53 @@ static int make(struct restore *r, struct m_file *f, int *fd)
 	return ret;
 }
 
+/* A name of @in below @d, onto the end of @path. */
+static bool find_name(const struct m_dentry *d, const struct m_inode *in, char *path, size_t len)
+{
+	const struct m_dentry *c;
+
+	vec_foreach(c, &d->children) {
+		int n = snprintf(path + len, PATH_MAX - len, "/%s", c->name);
+
+		if (n < 0 || (size_t)n >= PATH_MAX - len)
+			continue;
+		if (c->inode == in || find_name(c, in, path, len + (size_t)n))
+			return true;
+	}
+	path[len] = '\0';
+	return false;
+}
+
+/* A name of a file in memory, by a mount that shows all of its file system; -ENOENT: it has none. */
+static int find_in_memory(struct restore *r, const struct m_inode *in, char path[PATH_MAX])
+{
+	struct m_mount *m;
+
+	vec_foreach(m, &r->m->mounts) {
+		if (!m->sb->root || (m->root && strcmp(m->root, "/")))
+			continue;
+		snprintf(path, PATH_MAX, "%s", strcmp(m->mountpoint, "/") ? m->mountpoint : "");
+		if (find_name(m->sb->root, in, path, strlen(path)))
+			return 0;
+	}
+	return -ENOENT;
+}
+
 static int find_or_make(struct restore *r, struct m_file *f, int *fd)
 {
-	const char *name = f->ghost && f->ghost->inode ? tmpfs_name_of(r, f->ghost->inode) : NULL;
+	char name[PATH_MAX];
 
-	if (name) {
+	if (f->ghost && f->ghost->inode && !find_in_memory(r, f->ghost->inode, name)) {
 		*fd = path_open(r, name, O_RDWR, 0);
 		return *fd < 0 ? r_fail(r, *fd, "cannot open %s", name) : 0;
 	}
 	if (f->ghost && f->ghost->linked) {
 		int acc = r->rw ? O_RDWR : O_RDONLY;
 
-		*fd = fs_open_handle(r, f->path ? f->path->mnt : NULL, f->id.ino, f->id.generation, acc);
+		*fd = open_by_number(r, f->path ? f->path->mnt : NULL, f->id.ino, f->id.generation, acc);
 		/* A program that runs cannot be opened for writing. */
 		if (*fd == -ETXTBSY || *fd == -EACCES)
-			*fd = fs_open_handle(r, f->path ? f->path->mnt : NULL, f->id.ino,
+			*fd = open_by_number(r, f->path ? f->path->mnt : NULL, f->id.ino,
 					     f->id.generation, O_RDONLY);
 		return *fd < 0 ? r_fail(r, *fd, "cannot open %s by its number", f->path->path) : 0;
 	}

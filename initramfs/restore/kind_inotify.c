@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 
-#include "fs.h"
 #include "kinds.h"
 
 #define WD_MAX 1000000
@@ -57,7 +56,7 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 			break;
 		done = w->wd;
 		target = w->path ? path_open(r, w->path->path, O_PATH | O_NOFOLLOW, 0) :
-				   fs_open_handle(r, w->mnt, w->ino, w->generation, O_PATH);
+				   open_by_number(r, w->mnt, w->ino, w->generation, O_PATH);
 		if (target < 0) {
 			ret = r_fail(r, target, "cannot watch %s (inode %llu)",
 				     w->path ? w->path->path : "a file", (unsigned long long)w->ino);

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "engine.h"
-#include "fs.h"
 
 void r_progress(struct restore *r, const char *stage, u64 done, u64 total)
 {
@@ -124,7 +123,7 @@ static int build(struct restore *r)
 		r_progress(r, "mounts", 0, 0);
 		ret = mounts_build(r);
 		if (!ret && !r->rw)
-			ret = superblocks_need_rehearsal(r, &r->rehearsal);
+			ret = orphans_find(r, &r->rehearsal);
 	}
 	if (!ret && !r->rw)
 		ret = files_check(r);
@@ -150,7 +149,6 @@ static void tear_down(struct restore *r)
 	if (r->init_seized)
 		tree_kill(r);
 	shmem_close(r);
-	map_free(&r->tmpfs_names);
 	if (!r->o->keep_mounts)
 		mounts_undo(r);
 }
@@ -400,7 +398,6 @@ int restore_machine(struct machine *m, const struct restore_opts *o, struct ohib
 	}
 	plan_free(&r);
 	vdso_plan_free(&r);
-	map_free(&r.tmpfs_names);
 	if (r.root_fd >= 0)
 		close(r.root_fd);
 	return ret;

@@ -107,7 +107,7 @@ int superblocks_mount(struct restore *r)
 		struct base *b;
 
 		sb = m->sb;
-		if (sb->restore)
+		if (sb->restore || (!m->parent && !strcmp(sb->fstype, "rootfs")))
 			continue;
 		b = sb->restore = calloc(1, sizeof(*b));
 		if (!b)
@@ -141,41 +141,6 @@ int superblocks_writable(struct restore *r)
 		    mount(NULL, b->path, NULL, MS_REMOUNT | (sb->sb_flags & SB_FLAGS), NULL))
 			return r_fail(r, -errno, "cannot make the %s file system on %s writable",
 				      sb->fstype, b->dev);
-	}
-	return 0;
-}
-
-#define EXT4_MAGIC 0xef53u
-#define EXT4_ORPHAN_PRESENT 0x10000u /* s_feature_ro_compat, 5.15 */
-
-/*
- * ext4 with files on its orphan list can be mounted read-only from a read-only device, but not be
- * made writable after (ext4_remount: "because of unprocessed orphan inode list").
- */
-int superblocks_need_rehearsal(struct restore *r, bool *need)
-{
-	struct m_superblock *sb;
-
-	vec_foreach(sb, &r->m->superblocks) {
-		struct base *b = sb->restore;
-		u8 raw[1024];
-		u16 magic;
-		u32 orphan, ro_compat;
-		int fd;
-
-		if (!b || sb->kind != M_FS_BLOCK || strncmp(sb->fstype, "ext", 3) || sb->readonly)
-			continue;
-		fd = open(b->dev, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || pread(fd, raw, sizeof(raw), 1024) != (ssize_t)sizeof(raw)) {
-			if (fd >= 0)
-				close(fd);
-			return r_fail(r, -EIO, "cannot read the super block on %s", b->dev);
-		}
-		close(fd);
-		memcpy(&magic, raw + 0x38, sizeof(magic));
-		memcpy(&ro_compat, raw + 0x64, sizeof(ro_compat));
-		memcpy(&orphan, raw + 0xe8, sizeof(orphan));
-		*need |= magic == EXT4_MAGIC && (orphan || ro_compat & EXT4_ORPHAN_PRESENT);
 	}
 	return 0;
 }

@@ -157,39 +157,11 @@ static int make(struct tree *t, const struct m_dentry *d)
 	return set_meta(t, in);
 }
 
-/* Names as they will be seen from the machine's root, by the first mount that shows all of @sb. */
-static int remember(struct tree *t, const struct m_superblock *sb)
-{
-	struct m_mount *m, *whole = NULL;
-
-	vec_foreach(m, &t->r->m->mounts)
-		if (!whole && m->sb == sb && (!m->root || !strcmp(m->root, "/")))
-			whole = m;
-	for (size_t i = 0; whole && i < t->first.cap; i++) {
-		const char *path;
-
-		if (!t->first.slots[i].key)
-			continue;
-		path = arena_printf(t->r->m->arena, "%s/%s", whole->mountpoint,
-				    (const char *)t->first.slots[i].value);
-		if (!path || map_put(&t->r->tmpfs_names, t->first.slots[i].key, (void *)path))
-			return r_fail(t->r, -ENOMEM, "no memory for names");
-	}
-	return 0;
-}
-
 int tmpfs_fill(struct restore *r, const struct m_superblock *sb, int dirfd, bool merge)
 {
 	struct tree t = { .r = r, .root = dirfd, .merge = merge };
 	int ret = make(&t, sb->root);
 
-	if (!ret)
-		ret = remember(&t, sb);
 	map_free(&t.first);
 	return ret;
-}
-
-const char *tmpfs_name_of(struct restore *r, const struct m_inode *in)
-{
-	return map_get(&r->tmpfs_names, (u64)in);
 }
