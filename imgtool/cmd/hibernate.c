@@ -42,7 +42,7 @@ static const struct argp_option options[] = {
 	{ "kexec", OPT_KEXEC, NULL, 0, "Start the kernel that was loaded with kexec -l", 0 },
 	{ "threads", 't', "N", 0, "Compressing threads (default: one per CPU)", 2 },
 	{ "chunk-pages", OPT_CHUNK, "N", 0, "Pages compressed together, 1 to 64 (default 32)", 2 },
-	{ "acceleration", OPT_ACCELERATION, "N", 0, "LZ4: higher is quicker and larger (default 2)", 2 },
+	{ "acceleration", OPT_ACCELERATION, "N", 0, "LZ4: higher is quicker and larger (default: by what is slower, disk or CPU)", 2 },
 	{ 0 },
 };
 
