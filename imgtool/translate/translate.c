@@ -179,6 +179,8 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 	if (!x_failed(&x))
 		xlate_tasks(&x);
 	if (!x_failed(&x))
+		xlate_lock_owners(&x);
+	if (!x_failed(&x))
 		xlate_memory_fs(&x);
 	free_xlate(&x);
 	if (x_failed(&x)) {
