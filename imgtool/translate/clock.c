@@ -13,6 +13,21 @@
 #define HRTIMER_STATE_ENQUEUED 1	/* include/linux/hrtimer.h */
 #define ALARMTIMER_STATE_ENQUEUED 1	/* include/linux/alarmtimer.h */
 
+/* CONFIG_HZ out of the timekeeper's step for each tick (tk_setup_internals); 0: none that is known. */
+static u32 ticks_per_second(u64 tick_ns)
+{
+	static const u32 known[] = { 100, 250, 300, 1000 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		u64 ns = NSEC_PER_SEC / known[i];
+
+		if (tick_ns > ns - ns / 20 && tick_ns < ns + ns / 20)
+			return known[i];
+	}
+	return 0;
+}
+
 void xlate_clocks(struct xlate *x)
 {
 	struct x_clocks *c = &x->clocks;
@@ -31,6 +46,7 @@ void xlate_clocks(struct xlate *x)
 	c->real = c->mono + x_s64(x, tk, F_TK_OFFS_REAL);
 	c->boot = c->mono + x_s64(x, tk, F_TK_OFFS_BOOT);
 	c->tai = c->mono + x_s64(x, tk, F_TK_OFFS_TAI);
+	c->hz = ticks_per_second(x_u64(x, tk, F_TK_XTIME_INTERVAL) >> shift);
 }
 
 bool x_clock(struct xlate *x, s32 clock, struct x_clock *out)

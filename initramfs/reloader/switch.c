@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <sys/utsname.h>
@@ -109,43 +110,21 @@ static int unfit(const struct ohib_err *err)
 	return RELOAD_UNFIT;
 }
 
-int reload_switch(const char *image)
+static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *err)
 {
-	struct run run = { .path = image };
-	const struct ohib_image_info *info;
-	struct ohib_err err = {}, again = {};
-	char reason[256];
-	int r;
+	struct run run = { .path = path, .img = img };
+	int r = resume(&run, err);
 
-	r = ohib_image_open(image, &run.img, &err);
-	if (r == -ENODATA)
-		return RELOAD_NO_IMAGE;
-	if (r) {
-		say("%s", err.msg);
-		return RELOAD_UNDONE;
-	}
-	info = ohib_image_info(run.img);
-	if (info->state != OHIB_STATE_ARMED && info->state != OHIB_STATE_RESUMING) {
-		ohib_image_close(run.img);
-		return RELOAD_NO_IMAGE;
-	}
-	say("resuming the machine of Linux %s", info->image_kernel);
-	r = ohib_image_set_state(image, OHIB_STATE_RESUMING, NULL, &err);
+	if (r && run.committed)
+		exit(unfit(err));
 	if (!r)
-		r = resume(&run, &err);
-	if (!r)
-		return 0;
-	if (run.committed)
-		return unfit(&err);
-	say("cannot resume: %s", err.msg);
-	if (err.pid)
-		snprintf(reason, sizeof(reason), "process %d: %.220s", err.pid, err.msg);
-	else
-		snprintf(reason, sizeof(reason), "%.255s", err.msg);
-	if (ohib_image_set_state(image, OHIB_STATE_ARMED, reason, &again))
-		say("%s", again.msg);
+		_exit(0); /* the carried machine runs: touch nothing more */
 	machine_free(run.m);
 	kernel_data_close(run.kernel);
-	ohib_image_close(run.img);
-	return RELOAD_UNDONE;
+	return r;
+}
+
+int reload_switch(const char *image)
+{
+	return reload_attempt(image, "under this kernel", switch_to);
 }
