@@ -143,6 +143,8 @@ static int freeze(struct run *run, struct ohib_err *err)
 
 	r = snapshot_freeze(&run->snap, err);
 	if (!r)
+		r = disk_fs_recheck(&run->disks, err);
+	if (!r)
 		r = capture_static_sections(run->writer, err);
 	if (!r) {
 		run->config = capture_config_create((const struct ohib_woken *)&woken_word, err);

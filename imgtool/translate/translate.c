@@ -131,7 +131,7 @@ static void free_xlate(struct xlate *x)
 	struct map *const maps[] = {
 		&x->mms, &x->fdtables, &x->files, &x->paths, &x->creds, &x->mounts, &x->sbs,
 		&x->shmems, &x->ttys, &x->pipes, &x->socks, &x->inodes, &x->processes, &x->threads,
-		&x->sleepers, &x->fs_structs,
+		&x->sleepers, &x->fs_structs, &x->ghosts,
 	};
 	size_t i;
 
@@ -181,7 +181,11 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 	if (!x_failed(&x))
 		xlate_sock_links(&x);
 	if (!x_failed(&x))
+		xlate_sysvipc(&x);
+	if (!x_failed(&x))
 		xlate_memory_fs(&x);
+	if (!x_failed(&x))
+		xlate_kernel_fs(&x);
 	free_xlate(&x);
 	if (x_failed(&x)) {
 		if (err && !err->code)

@@ -33,7 +33,7 @@ struct xlate {
 	struct ohib_err err;
 
 	/* by address in the image kernel: each object is translated once */
-	struct map mms, fdtables, files, paths, creds, mounts, sbs, shmems, ttys, pipes, socks, inodes;
+	struct map mms, fdtables, files, paths, creds, mounts, sbs, shmems, ttys, pipes, socks, inodes, ghosts;
 	struct map processes;	/* by pid */
 	struct map threads;	/* struct m_thread by task_struct */
 	struct map fs_structs;	/* struct m_process by fs_struct */
@@ -153,6 +153,7 @@ void xlate_cache_pages(struct xlate *x, u64 inode, struct m_shmem *s);	/* of a f
 struct m_inode *xlate_inode(struct xlate *x, u64 inode);	/* inode.c: of tmpfs, ramfs, devtmpfs */
 void xlate_sysvipc(struct xlate *x);	/* sysvshm.c; also refuses what of IPC is not carried */
 void xlate_sb_options(struct xlate *x, u64 ksb, struct m_superblock *sb);	/* sbopts.c */
+void xlate_kernel_fs(struct xlate *x);	/* kernelfs.c: refuses what user space keeps in them */
 void xlate_swaps(struct xlate *x);	/* swap.c */
 /* Where the page is that swap slot @offset of area @type stands for. */
 void xlate_swap_page(struct xlate *x, u32 type, u64 offset, struct m_page_src *src);
