@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What must hold before anything is frozen: device, room, kernels, initramfs, file systems. */
+#include <dirent.h>
 #include <errno.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -15,6 +18,7 @@
 #include "image/io.h"
 #include "image/locate.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 static u64 meminfo(const char *key)
 {
@@ -27,12 +31,47 @@ static u64 meminfo(const char *key)
 	return 0;
 }
 
+/*
+ * A device that is a file or memory in the end: writing to it would wait for a frozen file system, or be
+ * gone after the power is. @dev: "major:minor" or a name under /sys/dev/block.
+ */
+static bool device_is_lasting(const char *dev, unsigned int depth)
+{
+	char path[320], real[PATH_MAX];
+	struct dirent *de;
+	bool ok = true;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%s", dev);
+	if (depth > 8 || !realpath(path, real))
+		return true;
+	if (strstr(real, "/loop") || strstr(real, "/zram") || strstr(real, "/ram"))
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/block/%s/slaves", dev);
+	d = opendir(path);
+	while (ok && d && (de = readdir(d))) {
+		_cleanup_free_ char *number = NULL;
+		size_t len;
+
+		if (de->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/sys/dev/block/%s/slaves/%s/dev", dev, de->d_name);
+		if (file_read_all(path, &number, &len))
+			continue;
+		number[strcspn(number, "\n")] = '\0';
+		ok = device_is_lasting(number, depth + 1);
+	}
+	if (d)
+		closedir(d);
+	return ok;
+}
+
 static void check_device(struct preflight *p)
 {
 	struct ohib_image_info info;
 	struct ohib_err err = { 0 };
 	struct image_dev d;
-	char holds[64];
+	char holds[64], number[32];
 	int r;
 
 	r = ohib_device_locate(p->device, p->path, sizeof(p->path), p->name, sizeof(p->name), &err);
@@ -51,6 +90,10 @@ static void check_device(struct preflight *p)
 	if (!d.is_block)
 		refuse(&p->refusals, 0, "", p->path,
 		       "a file cannot be written while its file system is frozen: name a block device");
+	snprintf(number, sizeof(number), "%u:%u", major(d.rdev), minor(d.rdev));
+	if (d.is_block && !device_is_lasting(number, 0))
+		refuse(&p->refusals, 0, "", p->path,
+		       "it is kept in a file or in memory (loop, zram): name a device on a disk");
 	image_dev_close(&d);
 	r = ohib_image_peek(p->path, &info, NULL);
 	if (!r && (info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING)) {

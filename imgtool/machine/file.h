@@ -92,8 +92,11 @@ struct m_timerfd {
 struct m_inotify_watch {
 	s32 wd;
 	u32 mask;
-	struct m_path *path;	/* NULL when no name could be found: refused */
+	struct m_path *path;	/* NULL: its name is not in memory; to be opened by file handle */
 	u64 ino;
+	/* without a path: FILEID_INO32_GEN {ino, generation} of the file system that @mnt shows */
+	u32 generation;
+	struct m_mount *mnt;
 };
 
 struct m_inotify {
@@ -102,10 +105,16 @@ struct m_inotify {
 	s32 next_wd;
 };
 
-/* Contents of an unlinked or replaced file, kept in the image. */
+/*
+ * A regular file that is open or mapped under a name that is gone. One for each inode: descriptions of
+ * the same file have the same m_ghost. Its contents are in one of three places.
+ */
 struct m_ghost {
-	u64 ghost_id;		/* entry in OHIB_SEC_GHOSTS; 0: none */
-	struct m_inode *inode;	/* on tmpfs: contents in memory */
+	u64 ghost_id;		/* on disk, no name at all: entry in OHIB_SEC_GHOSTS; 0: not there */
+	struct m_inode *inode;	/* tmpfs, ramfs: contents in memory; may be in the tree by another name */
+	bool linked;		/* on disk under another name: opened by m_file.id, as a file handle */
+	bool linkable;		/* O_TMPFILE without O_EXCL: linkat() may give it a name yet */
+	void *restore;		/* restore's own */
 };
 
 struct m_file {
@@ -125,6 +134,7 @@ struct m_file {
 	s32 owner_signo;
 	VEC(struct m_lock) locks;
 	u32 nr_refs;		/* descriptors that refer to it */
+	bool hung_up;		/* M_FILE_TTY: vhangup() cut it off; reads end, writes fail */
 	union {
 		struct m_ghost *ghost;		/* M_FILE_REG: unlinked; NULL: linked */
 		struct m_pipe *pipe;
@@ -138,7 +148,8 @@ struct m_file {
 		struct m_sock *sock;
 		pid_t pid;			/* M_FILE_PIDFD */
 	};
-	void *restore;		/* restore's own */
+	void *restore;		/* restore's own, as is the next */
+	bool restored;
 };
 
 struct m_fd {

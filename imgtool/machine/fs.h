@@ -53,6 +53,7 @@ struct m_superblock {
 	u64 sb_flags;		/* MS_SYNCHRONOUS, MS_MANDLOCK, MS_LAZYTIME, MS_DIRSYNC … */
 	char *options;		/* fs-specific mount options, "size=65536k,mode=1777" */
 	struct m_dentry *root;	/* tmpfs, ramfs: the tree */
+	void *restore;		/* restore's own */
 };
 
 struct m_mount {

@@ -20,6 +20,8 @@
 #include "util/arena.h"
 #include "util/vec.h"
 
+struct swap_reader;
+
 struct machine {
 	struct arena *arena;
 	struct m_system system;
@@ -33,6 +35,8 @@ struct machine {
 	VEC(struct m_superblock *) superblocks;
 	VEC(struct m_mount *) mounts;		/* of the initial namespace, parents before children */
 	VEC(struct m_tty *) ttys;
+	VEC(struct m_pipe *) pipes;
+	VEC(struct m_sock *) socks;		/* those not accepted yet too */
 	VEC(struct m_sysv_shm *) sysv_shms;
 
 	struct refusals refusals;		/* what cannot be carried; empty: all can */
@@ -40,4 +44,5 @@ struct machine {
 	/* Page contents: 4096 bytes of @src into @buf. 0 or negative errno. */
 	int (*read_page)(void *arg, const struct m_page_src *src, void *buf);
 	void *read_page_arg;
+	struct swap_reader *swap;	/* read_page's own, for M_PAGE_SWAP */
 };

@@ -5,6 +5,7 @@
 #include <termios.h>
 
 #include "util/types.h"
+#include "util/vec.h"
 
 enum m_tty_kind { M_TTY_VC, M_TTY_SERIAL, M_TTY_PTY, M_TTY_OTHER };
 
@@ -14,7 +15,7 @@ struct m_tty {
 	enum m_tty_kind kind;
 	char name[64];		/* "tty1", "ttyS0", "pts/3" */
 	u64 rdev;		/* makedev encoding */
-	u32 index;
+	u32 index;		/* pts/3: 3; ttyS0: 0; tty1: 0 */
 	/* struct ktermios as TCGETS2 shows it */
 	u32 c_iflag, c_oflag, c_cflag, c_lflag;
 	u8 c_line;
@@ -28,17 +29,28 @@ struct m_tty {
 	/* pty */
 	bool locked;		/* TIOCSPTLCK */
 	bool packet;		/* TIOCPKT */
-	u8 *to_slave;		/* input not read by the slave side's readers yet */
+	u8 packet_status;	/* TIOCPKT_* bits that the master has not read yet */
+	bool slave_closed;	/* the slave was open, and its last descriptor is closed: master reads EIO */
+	/* Input of any terminal; for a pty what the master wrote. */
+	u8 *to_slave;		/* processed by the line discipline (and echoed), not read yet */
 	u32 to_slave_len;
 	u32 to_slave_canon;	/* bytes of complete lines in it (canonical mode) */
-	u8 *to_master;		/* output not read from the master yet */
+	VEC(u32) to_slave_lines; /* canonical: where each complete line ends (after its last byte);
+				  * an end-of-file character stands as a NUL byte that ends a line */
+	u8 *to_slave_raw;	/* came after that; neither processed nor echoed yet */
+	u32 to_slave_raw_len;
+	bool to_slave_lnext;	/* VLNEXT was typed: the next character is taken literally */
+	/* Output, processed: what the master has not read; what a serial line has not sent. */
+	u8 *to_master;
 	u32 to_master_len;
 	u32 owner_uid, owner_gid, owner_mode;	/* of the pts node */
 	bool master_open, slave_open;
 	/* virtual console */
 	bool active;		/* the console that is shown */
 	u8 kbd_mode, vt_mode;	/* KDSKBMODE, KDSETMODE */
-	u16 *screen;		/* rows * cols character cells (attribute << 8 | glyph); NULL: unknown */
+	u8 kbd_meta, kbd_leds;	/* KDSKBMETA, KDSKBLED */
+	u16 *screen;		/* character cells (attribute << 8 | glyph), row by row; NULL: unknown */
+	u16 screen_rows, screen_cols;
 	u32 cursor_x, cursor_y;
 	void *restore;		/* restore's own */
 };

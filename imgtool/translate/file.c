@@ -11,6 +11,7 @@
 
 #define FMODE_PATH 0x4000	/* include/linux/fs.h */
 #define KERNEL_O_LARGEFILE 0100000	/* set for every open on x86-64; not shown */
+#define NESTING_MAX 64	/* the kernel allows 4 for epoll (EP_MAX_NESTS), unix sockets more */
 #define MAX_FDS (1u << 26)
 
 static void owner(struct xlate *x, u64 file, struct m_file *f)
@@ -83,6 +84,10 @@ struct m_file *xlate_file(struct xlate *x, u64 file)
 
 	if (f || !file || x_failed(x))
 		return f;
+	if (x->nesting > NESTING_MAX) {
+		ohib_err_pid(&x->err, x->pid, -ELOOP, "%s: files within files have no end", x->object);
+		return NULL;
+	}
 	f = x_new(x, struct m_file);
 	/* known before it is complete: an epoll descriptor may watch itself through another */
 	if (!f || map_put(&x->files, file, f)) {
@@ -104,7 +109,9 @@ struct m_file *xlate_file(struct xlate *x, u64 file)
 				 f->path->unlinked ? ", deleted" : "");
 	}
 	owner(x, file, f);
+	x->nesting++;
 	find_kind(x, file, f);
+	x->nesting--;
 	x_push(x, &x->m->files, f);
 	return x_failed(x) ? NULL : f;
 }

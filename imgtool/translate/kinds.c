@@ -9,8 +9,18 @@
 const struct xlate_kind *const xlate_kinds[] = {
 	&xlate_kind_tool,
 	&xlate_kind_reg,
+	&xlate_kind_shmem,
 	&xlate_kind_dir,
 	&xlate_kind_chrdev,
 	&xlate_kind_proc,
+	&xlate_kind_eventfd,
+	&xlate_kind_epoll,
+	&xlate_kind_signalfd,
+	&xlate_kind_timerfd,
+	&xlate_kind_inotify,
+	&xlate_kind_pipe,
+	&xlate_kind_tty,
+	&xlate_kind_ptmx,
+	&xlate_kind_sock,
 	NULL,
 };

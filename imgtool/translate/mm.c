@@ -125,8 +125,8 @@ bool xlate_page_src(struct xlate *x, u64 pte, struct m_page_src *src)
 			 (unsigned long long)pte);
 		return false;
 	}
-	*src = (struct m_page_src){ .kind = M_PAGE_SWAP, .swap_type = type, .where = offset };
-	return true;
+	xlate_swap_page(x, type, offset, src);
+	return !x_failed(x);
 }
 
 struct page_walk {

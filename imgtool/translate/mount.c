@@ -74,6 +74,7 @@ struct m_superblock *xlate_sb(struct xlate *x, u64 ksb)
 	} else {
 		sb->kind = fs_kinds[i].kind;
 	}
+	xlate_sb_options(x, ksb, sb);
 	if (map_put(&x->sbs, ksb, sb))
 		ohib_err_set(&x->err, -ENOMEM, "out of memory");
 	x_push(x, &x->m->superblocks, sb);

@@ -2,29 +2,9 @@
 /* Nouns whose translators are not here yet: what they would carry is refused by name. */
 #include "translate/xlate.h"
 
-struct m_shmem *xlate_shmem(struct xlate *x, u64 inode)
-{
-	(void)inode;
-	x_refuse(x, "is shared memory, which cannot be carried yet");
-	return NULL;
-}
-
-struct m_tty *xlate_tty(struct xlate *x, u64 tty)
-{
-	(void)x, (void)tty;
-	return NULL;
-}
-
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f)
 {
 	(void)x, (void)file, (void)f;
-}
-
-void xlate_ghost(struct xlate *x, u64 file, struct m_file *f)
-{
-	(void)file;
-	if (f->path && f->path->unlinked)
-		x_refuse(x, "has been deleted, which cannot be carried yet");
 }
 
 void xlate_sleeps(struct xlate *x)
@@ -40,9 +20,4 @@ void xlate_sleep(struct xlate *x, u64 task, struct m_thread *t)
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p)
 {
 	(void)x, (void)task, (void)p;
-}
-
-void xlate_memory_fs(struct xlate *x)
-{
-	(void)x;
 }

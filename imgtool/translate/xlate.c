@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Reading kernel objects: sticky errors, lists, trees, xarrays. */
+/* Reading kernel objects: sticky errors, lists, trees. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,46 +153,6 @@ int x_rbtree(struct xlate *x, u64 root, int (*fn)(struct xlate *x, u64 node, voi
 	u32 left = X_LIST_MAX;
 
 	return rb_walk(x, root, 0, &left, fn, arg);
-}
-
-/* lib/xarray.c: an entry with low bits 10 that is above 4096 points to a node. */
-static bool xa_is_node(u64 entry)
-{
-	return (entry & 3) == 2 && entry > 4096;
-}
-
-static int xa_walk(struct xlate *x, u64 entry, u64 index, u32 depth,
-		   int (*fn)(struct xlate *x, u64 index, u64 entry, void *arg), void *arg)
-{
-	u64 node = entry - 2, slots[64];
-	unsigned int i, shift;
-	int r;
-
-	if (x_failed(x))
-		return x->err.code;
-	if (!xa_is_node(entry))
-		return entry ? fn(x, index, entry, arg) : 0;
-	if (depth > 11)
-		return endless(x, node);
-	shift = x_u64(x, node, F_XAN_SHIFT);
-	if (shift > 60)
-		return endless(x, node);
-	x_read(x, x_addr(x, node, F_XAN_SLOTS), slots, sizeof(slots), "xa_node.slots");
-	for (i = 0; i < 64; i++) {
-		/* sibling entries (of a multi-index entry) are small internal values */
-		if ((slots[i] & 3) == 2 && slots[i] <= 4096)
-			continue;
-		r = xa_walk(x, slots[i], index + ((u64)i << shift), depth + 1, fn, arg);
-		if (r)
-			return r;
-	}
-	return x->err.code;
-}
-
-int x_xarray(struct xlate *x, u64 xa, int (*fn)(struct xlate *x, u64 index, u64 entry, void *arg),
-	     void *arg)
-{
-	return xa_walk(x, x_u64(x, xa, F_XA_HEAD), 0, 0, fn, arg);
 }
 
 void x_object(struct xlate *x, const char *fmt, ...)

@@ -18,6 +18,15 @@
 /* A list longer than this is a loop or damaged memory. */
 #define X_LIST_MAX (1u << 22)
 
+/* The kernel's own clocks (of no time namespace) at the moment of the snapshot. */
+struct x_clocks {
+	s64 mono, real, boot, tai;	/* ns */
+	u64 jiffies;
+	u32 hz;				/* 0: not known */
+};
+
+struct translate_opts;
+
 struct xlate {
 	struct view *v;
 	const struct symbols *syms;
@@ -26,7 +35,7 @@ struct xlate {
 	struct ohib_err err;
 
 	/* by address in the image kernel: each object is translated once */
-	struct map mms, fdtables, files, paths, creds, mounts, sbs, shmems, ttys, pipes, socks, inodes;
+	struct map mms, fdtables, files, paths, creds, mounts, sbs, shmems, ttys, pipes, socks, inodes, ghosts;
 	struct map processes;	/* by pid */
 	struct map threads;	/* struct m_thread by task_struct */
 	struct map fs_structs;	/* struct m_process by fs_struct */
@@ -39,6 +48,9 @@ struct xlate {
 	char object[160];
 	bool live;		/* a running kernel: registers and contents are not read */
 	bool no_pages;		/* leave out the pages (image ps) */
+	u32 nesting;		/* of files within files: epoll sets, descriptors in flight */
+	struct x_clocks clocks;
+	const struct translate_opts *opts;
 	u64 regs_pad;		/* bytes above pt_regs on the kernel stack; ~0: not known yet */
 };
 
@@ -80,6 +92,11 @@ void *x_alloc(struct xlate *x, size_t size);
 		if (vec_push((vec), (item)))                                                       \
 			ohib_err_set(&(x)->err, -ENOMEM, "out of memory");                         \
 	} while (0)
+/*
+ * @len bytes from @offset in struct page @page on, which may go on into the pages after it. 0 or negative
+ * errno, then @buf is zeroed from there on; never sets x->err.
+ */
+int x_page_bytes(struct xlate *x, u64 page, u64 offset, void *buf, size_t len);	/* page.c */
 
 /*
  * Walk a struct list_head at @head: calls @fn with the address of each entry's list_head. Stops at its
@@ -92,6 +109,24 @@ int x_rbtree(struct xlate *x, u64 root, int (*fn)(struct xlate *x, u64 node, voi
 /* All value and pointer entries of a struct xarray at @xa: index and raw entry. */
 int x_xarray(struct xlate *x, u64 xa, int (*fn)(struct xlate *x, u64 index, u64 entry, void *arg),
 	     void *arg);
+/* Likewise, with the number of indices that the entry stands for: more than 1 for a large folio. */
+int x_xarray_ranges(struct xlate *x, u64 xa,
+		    int (*fn)(struct xlate *x, u64 index, u64 nr, u64 entry, void *arg), void *arg);
+/* The entry at @index; 0: none. @first, unless NULL: the lowest index that the entry stands for. */
+u64 x_xarray_get(struct xlate *x, u64 xa, u64 index, u64 *first);
+
+/* One clock: where it stands, and what is added to it for the carried processes (time namespace). */
+struct x_clock {
+	s64 now, user_offset;
+};
+bool x_clock(struct xlate *x, s32 clock, struct x_clock *out);	/* false: no such clock */
+/* Is the timer (a struct hrtimer, a struct alarm) running? @expires is set in any case. */
+bool x_hrtimer(struct xlate *x, u64 hrtimer, s64 *expires);
+bool x_alarm(struct xlate *x, u64 alarm, s64 *expires);
+/* Time left of a running timer; at least 1, since 0 would disarm. */
+u64 x_left(s64 expires, s64 now);
+/* As hrtimer_forward(): moves @expires past @now in whole intervals and gives their number. */
+u64 x_forward(s64 *expires, s64 now, s64 interval);
 
 /* Say that the thing being translated cannot be carried (x->pid, x->comm, x->object). */
 void x_refuse(struct xlate *x, const char *reason_fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -109,11 +144,27 @@ struct m_file *xlate_file(struct xlate *x, u64 file);		/* file.c */
 void xlate_mounts(struct xlate *x, u64 mnt_ns);			/* mount.c */
 struct m_superblock *xlate_sb(struct xlate *x, u64 sb);		/* mount.c */
 struct m_path *xlate_path(struct xlate *x, u64 vfsmount, u64 dentry);	/* path.c */
+/* A path to @inode; one that has gone only when there is no other. NULL: no name of it is in memory. */
+struct m_path *xlate_inode_path(struct xlate *x, u64 inode);	/* alias.c */
+void xlate_clocks(struct xlate *x);				/* clock.c: fills x->clocks */
 void xlate_signals(struct xlate *x, u64 task, struct m_process *p);	/* signal.c */
 void xlate_pending(struct xlate *x, u64 sigpending, struct m_pending *out);
 void xlate_system(struct xlate *x);				/* system.c */
 struct m_shmem *xlate_shmem(struct xlate *x, u64 inode);	/* shmem.c */
+bool xlate_is_shm_mnt(struct xlate *x, u64 sb);	/* the kernel's own tmpfs: memfd, SysV, /dev/zero */
+void xlate_cache_pages(struct xlate *x, u64 inode, struct m_shmem *s);	/* of a file that has no disk */
+struct m_inode *xlate_inode(struct xlate *x, u64 inode);	/* inode.c: of tmpfs, ramfs, devtmpfs */
+void xlate_sysvipc(struct xlate *x);	/* sysvshm.c; also refuses what of IPC is not carried */
+void xlate_sb_options(struct xlate *x, u64 ksb, struct m_superblock *sb);	/* sbopts.c */
+void xlate_block_options(struct xlate *x, const char *mountinfo);	/* of file systems on disk */
+void xlate_kernel_fs(struct xlate *x);	/* kernelfs.c: refuses what user space keeps in them */
+void xlate_swaps(struct xlate *x);	/* swap.c */
+/* Where the page is that swap slot @offset of area @type stands for. */
+void xlate_swap_page(struct xlate *x, u32 type, u64 offset, struct m_page_src *src);
 struct m_tty *xlate_tty(struct xlate *x, u64 tty);		/* tty.c */
+void xlate_tty_data(struct xlate *x, u64 tty, struct m_tty *t);	/* tty_data.c: unread, unsent */
+void xlate_vc(struct xlate *x, u64 tty, struct m_tty *t);	/* vc.c */
+void xlate_sock_links(struct xlate *x);	/* unix.c: peers and senders, when all sockets are known */
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
 void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f);	/* lock.c */

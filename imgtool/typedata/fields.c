@@ -10,6 +10,7 @@
 #define FIELD_OPT(id, type, path) [F_##id] = { #id, type, path, true },
 #define TYPE(id, type)
 #define ENUM(id, enumerator)
+#define ENUM_OPT(id, enumerator)
 const struct field_row field_rows[NR_FIELDS] = {
 #include "typedata/fields.def"
 };
@@ -17,20 +18,27 @@ const struct field_row field_rows[NR_FIELDS] = {
 #undef FIELD_OPT
 #undef TYPE
 #undef ENUM
+#undef ENUM_OPT
 
 #define FIELD(id, type, path)
 #define FIELD_OPT(id, type, path)
 #define TYPE(id, type) [T_##id] = type,
 #define ENUM(id, enumerator)
+#define ENUM_OPT(id, enumerator)
 static const char *const type_rows[NR_TYPES] = {
 #include "typedata/fields.def"
 };
 #undef TYPE
 #undef ENUM
+#undef ENUM_OPT
 
 #define TYPE(id, type)
-#define ENUM(id, enumerator) [E_##id] = enumerator,
-static const char *const enum_rows[NR_ENUMS] = {
+#define ENUM(id, enumerator) [E_##id] = { enumerator, false },
+#define ENUM_OPT(id, enumerator) [E_##id] = { enumerator, true },
+static const struct {
+	const char *name;
+	bool optional;
+} enum_rows[NR_ENUMS] = {
 #include "typedata/fields.def"
 };
 
@@ -85,8 +93,8 @@ int fields_resolve(const struct typedata *t, struct fields *f, char *missing, si
 		if (typedata_size(t, type_rows[i], &f->size[i]))
 			add_missing(missing, missing_size, type_rows[i], "");
 	for (i = 0; i < NR_ENUMS; i++)
-		if (typedata_enum(t, enum_rows[i], &f->value[i]))
-			add_missing(missing, missing_size, enum_rows[i], "");
+		if (typedata_enum(t, enum_rows[i].name, &f->value[i]) && !enum_rows[i].optional)
+			add_missing(missing, missing_size, enum_rows[i].name, "");
 	if (*missing)
 		return ohib_err_set(err, -ENOENT, "fields this kernel does not have: %s", missing);
 	return 0;

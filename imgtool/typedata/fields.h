@@ -8,6 +8,7 @@
 #define FIELD_OPT(id, type, path) F_##id,
 #define TYPE(id, type)
 #define ENUM(id, enumerator)
+#define ENUM_OPT(id, enumerator)
 enum field {
 #include "typedata/fields.def"
 	NR_FIELDS
@@ -16,20 +17,24 @@ enum field {
 #undef FIELD_OPT
 #undef TYPE
 #undef ENUM
+#undef ENUM_OPT
 
 #define FIELD(id, type, path)
 #define FIELD_OPT(id, type, path)
 #define TYPE(id, type) T_##id,
 #define ENUM(id, enumerator)
+#define ENUM_OPT(id, enumerator)
 enum field_type {
 #include "typedata/fields.def"
 	NR_TYPES
 };
 #undef TYPE
 #undef ENUM
+#undef ENUM_OPT
 
 #define TYPE(id, type)
 #define ENUM(id, enumerator) E_##id,
+#define ENUM_OPT(id, enumerator) E_##id,
 enum field_enum {
 #include "typedata/fields.def"
 	NR_ENUMS
@@ -38,12 +43,13 @@ enum field_enum {
 #undef FIELD_OPT
 #undef TYPE
 #undef ENUM
+#undef ENUM_OPT
 
 struct fields {
 	struct member_loc loc[NR_FIELDS];
 	bool has[NR_FIELDS];
 	u32 size[NR_TYPES];
-	s64 value[NR_ENUMS];
+	s64 value[NR_ENUMS];	/* 0 for one that may be absent and is */
 };
 
 /* A row of the table, for `image tables`. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whole files into memory. */
+/* Whole small files, as procfs and sysfs have them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whole files into memory. */
+/* Whole small files, as procfs and sysfs have them. */
 #pragma once
 
 #include "util/types.h"
 
-/*
- * All of @path, whose size need not be known (proc, sysfs), NUL-terminated behind its @len bytes; to be
- * freed by the caller. Negative errno.
- */
+/* All of a file of unknown length, with a NUL behind; to be freed by the caller. */
 int file_read_all(const char *path, char **data, size_t *len);

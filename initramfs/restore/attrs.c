@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a process and its threads say of themselves: names, limits, scheduling, folders. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
+
+#include "engine.h"
+
+#ifndef PTRACE_GET_RSEQ_CONFIGURATION
+#define PTRACE_GET_RSEQ_CONFIGURATION 0x420f
+#endif
+#ifndef RSEQ_FLAG_UNREGISTER
+#define RSEQ_FLAG_UNREGISTER 1
+#endif
+
+struct rseq_conf {
+	u64 addr;
+	u32 size, signature, flags, pad;
+};
+
+/*
+ * The rseq area that the thread inherited from the shell. Kernels before 5.13 do not tell it: then
+ * it is where our own libc has it, relative to the thread pointer, or nowhere.
+ */
+int attrs_drop_rseq(struct restore *r, struct rtask *t)
+{
+	struct rseq_conf c = { 0 };
+	s64 ret;
+
+	(void)r;
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, t->tid, sizeof(c), &c) > 0) {
+		if (!c.addr)
+			return 0;
+	} else {
+		c.addr = t->regs.fs_base + (u64)__rseq_offset;
+		c.size = 32;
+		c.signature = RSEQ_SIG;
+	}
+	ret = remote_syscall(t, SYS_rseq, c.addr, c.size, RSEQ_FLAG_UNREGISTER, c.signature);
+	return ret && ret != -EINVAL && ret != -EPERM ? (int)ret : 0;
+}
+
+static int write_proc(pid_t pid, const char *name, long long value)
+{
+	char path[64], text[24];
+	int fd, n, ret = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	n = snprintf(text, sizeof(text), "%lld", value);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, (size_t)n) != n)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* Root and working folder by descriptors, so that no name is looked up in the old root. */
+static int set_folders(struct restore *r, struct rproc *p)
+{
+	struct rtask *t = r_leader(p);
+	const char *what = "root folder";
+	s64 num, ret = 0;
+	int fd;
+
+	fd = p->m->root && strcmp(p->m->root->path, "/") ?
+		     path_open(r, p->m->root->path, O_PATH | O_DIRECTORY, 0) :
+		     fcntl(r->root_fd, F_DUPFD_CLOEXEC, 0);
+	num = fd < 0 ? fd : file_send(r, t, fd);
+	if (num >= 0)
+		ret = remote_syscall(t, SYS_fchdir, num);
+	if (num >= 0 && !ret) {
+		ret = remote_syscall(t, SYS_chroot, remote_put(t, 0, ".", 2));
+		remote_syscall(t, SYS_close, num);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (num < 0)
+		ret = num;
+	if (!ret && p->m->cwd) {
+		what = "working folder";
+		fd = path_open(r, p->m->cwd->path, O_PATH | O_DIRECTORY, 0);
+		num = fd < 0 ? fd : file_send(r, t, fd);
+		ret = num < 0 ? num : remote_syscall(t, SYS_fchdir, num);
+		if (num >= 0)
+			remote_syscall(t, SYS_close, num);
+		if (fd >= 0)
+			close(fd);
+	}
+	return ret < 0 ? r_fail_pid(r, p->pid, (int)ret, "cannot set its %s %s", what,
+				    p->m->cwd ? p->m->cwd->path : "/") : 0;
+}
+
+int attrs_process(struct restore *r, struct rproc *p)
+{
+	struct rtask *t = r_leader(p);
+	struct m_process *m = p->m;
+	int ret;
+
+	ret = set_folders(r, p);
+	if (ret)
+		return ret;
+	remote_syscall(t, SYS_umask, m->umask);
+	ret = write_proc(p->pid, "oom_score_adj", m->oom_score_adj);
+	if (ret)
+		return r_fail_pid(r, p->pid, ret, "cannot set oom_score_adj to %d", m->oom_score_adj);
+	if (m->child_subreaper && (ret = (int)remote_syscall(t, SYS_prctl, PR_SET_CHILD_SUBREAPER, 1)))
+		return r_fail_pid(r, p->pid, ret, "cannot be made a subreaper");
+	return 0;
+}
+
+/* The limits come late: they bind the restore itself. */
+int attrs_limits(struct restore *r, struct rproc *p)
+{
+	for (int i = 0; i < (int)ARRAY_SIZE(p->m->rlimits); i++) {
+		struct rlimit64 l = { p->m->rlimits[i].cur, p->m->rlimits[i].max }, now;
+
+		if (prlimit64(p->pid, (enum __rlimit_resource)i, NULL, &now))
+			continue;
+		if (now.rlim_cur == l.rlim_cur && now.rlim_max == l.rlim_max)
+			continue;
+		if (prlimit64(p->pid, (enum __rlimit_resource)i, &l, NULL))
+			return r_fail_pid(r, p->pid, -errno, "cannot set limit %d", i);
+	}
+	return 0;
+}
+
+struct sched_attr_v0 {
+	u32 size, policy;
+	u64 flags;
+	s32 nice;
+	u32 priority;
+	u64 runtime, deadline, period;
+};
+
+static int set_sched(struct restore *r, struct rtask *t)
+{
+	const struct m_thread *m = t->m;
+	struct sched_attr_v0 a = {
+		.size = sizeof(a), .policy = m->policy, .flags = m->reset_on_fork, .nice = m->nice,
+		.priority = m->rt_priority, .runtime = m->dl_runtime, .deadline = m->dl_deadline,
+		.period = m->dl_period,
+	};
+	cpu_set_t have;
+
+	if (m->policy == SCHED_FIFO || m->policy == SCHED_RR)
+		a.nice = 0;
+	if (syscall(SYS_sched_setattr, t->tid, &a, 0))
+		return r_fail_pid(r, t->tid, -errno, "cannot set scheduling policy %u", m->policy);
+	if (a.nice != m->nice && setpriority(PRIO_PROCESS, (id_t)t->tid, m->nice))
+		return r_fail_pid(r, t->tid, -errno, "cannot set nice %d", m->nice);
+	if (m->ioprio && syscall(SYS_ioprio_set, 1, t->tid, m->ioprio))
+		return r_fail_pid(r, t->tid, -errno, "cannot set I/O priority %#x", m->ioprio);
+	/* An empty set, or one of CPUs that are all gone, is the kernel's default. */
+	memset(&have, 0, sizeof(have));
+	memcpy(&have, m->cpus_allowed, sizeof(have) < sizeof(m->cpus_allowed) ?
+					       sizeof(have) : sizeof(m->cpus_allowed));
+	if (CPU_COUNT(&have) && sched_setaffinity(t->tid, sizeof(have), &have) && errno != EINVAL)
+		return r_fail_pid(r, t->tid, -errno, "cannot set its CPUs");
+	return 0;
+}
+
+int attrs_thread(struct restore *r, struct rtask *t)
+{
+	const struct m_thread *m = t->m;
+	struct {
+		u64 sp;
+		s32 flags, pad;
+		u64 size;
+	} ss = { m->altstack_sp, (s32)(m->altstack_flags & 0x80000000u), 0, m->altstack_size };
+	const char *what = "name";
+	int ret;
+	s64 got;
+
+	got = remote_syscall(t, SYS_prctl, PR_SET_NAME, remote_put(t, 0, m->comm, sizeof(m->comm)));
+	if (!got && m->altstack_sp && m->altstack_size) {
+		what = "signal stack";
+		got = remote_syscall(t, SYS_sigaltstack, remote_put(t, 0, &ss, sizeof(ss)), 0);
+	}
+	if (!got) {
+		what = "robust list";
+		got = remote_syscall(t, SYS_set_robust_list, m->robust_list, 24);
+	}
+	if (!got) /* returns the tid */
+		remote_syscall(t, SYS_set_tid_address, m->clear_child_tid);
+	if (!got && m->personality)
+		got = remote_syscall(t, SYS_personality, m->personality) < 0;
+	if (!got && m->timer_slack_ns)
+		remote_syscall(t, SYS_prctl, PR_SET_TIMERSLACK, m->timer_slack_ns);
+	if (!got && m->io_flags)
+		remote_syscall(t, SYS_prctl, PR_SET_IO_FLUSHER, 1);
+	if (!got && m->tsc_disabled)
+		got = remote_syscall(t, SYS_prctl, PR_SET_TSC, PR_TSC_SIGSEGV);
+	if (got)
+		return r_fail_pid(r, t->tid, (int)got, "cannot set its %s", what);
+	ret = set_sched(r, t);
+	return ret;
+}
+
+/* After the credentials, which reset both. */
+int attrs_last(struct restore *r, struct rtask *t)
+{
+	const struct m_thread *m = t->m;
+	struct rproc *p = t->proc;
+	s64 ret = 0;
+
+	if (t == r_leader(p) && p->m->mm)
+		/* 2 (readable by root only) cannot be asked for; 0 keeps others out as well. */
+		ret = remote_syscall(t, SYS_prctl, PR_SET_DUMPABLE, p->m->mm->dumpable == 1);
+	if (!ret && m->pdeathsig)
+		ret = remote_syscall(t, SYS_prctl, PR_SET_PDEATHSIG, m->pdeathsig);
+	if (!ret && m->rseq) {
+		ret = remote_syscall(t, SYS_rseq, m->rseq, m->rseq_len ? m->rseq_len : 32, 0, m->rseq_sig);
+		if (ret)
+			return r_fail_pid(r, t->tid, (int)ret, "cannot register its rseq area");
+	}
+	return ret ? r_fail_pid(r, t->tid, (int)ret, "cannot set its last attributes") : 0;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of restore/ share: the state of one restore, and the stages in order. */
+#pragma once
+
+#include <sys/resource.h>
+
+#include "remote.h"
+#include "restore.h"
+#include "util/cleanup.h"
+#include "util/vec.h"
+
+struct vdso_plan;
+struct ghost_list;
+
+/* How a process comes to be. */
+enum r_birth {
+	R_BY_PARENT,	/* forked by its parent */
+	R_BY_SIBLING,	/* forked by a sibling with CLONE_PARENT */
+	R_BY_HELPER,	/* forked by a helper that exits: reparented to init or a subreaper */
+};
+
+/* A process under construction: one of the machine's, or a stand-in for a dead leader. */
+struct rproc {
+	pid_t pid, pgid, sid;
+	pid_t birth_sid;		/* session it is to be born in */
+	struct m_process *m;		/* NULL: stand-in, goes away once the groups are made */
+	struct rproc *parent, *creator;
+	enum r_birth birth;
+	bool before_setsid;		/* to be born before its creator's setsid */
+	u32 early_children;		/* not born yet, and to be so before its own setsid */
+	bool created, session_done, gone;
+	VEC(struct rtask *) tasks;	/* leader first */
+	struct m_mm *mm;		/* what its memory holds; NULL: nothing of the machine */
+	int mem_fd;			/* /proc/PID/mem */
+};
+
+struct restore {
+	struct machine *m;
+	const struct restore_opts *o;
+	struct ohib_err *e;
+	u64 stub;			/* address of the stub pages in every process */
+	int ctl_fd;			/* number of the controller's pidfd in every process */
+	pid_t self;
+	VEC(struct rproc *) procs;
+	struct rproc *init;
+	struct user_regs_struct init_regs; /* of the shell, to be put back on failure */
+	u64 init_sigmask;
+	u64 init_insn;
+	bool init_seized, init_timens;
+	int old_timens;			/* the time namespace of before */
+	int root_fd;			/* O_PATH, the machine's root directory */
+	bool committed, rw;
+	pid_t next_temp_pid;
+	u64 fault_count;
+	struct rlimit64 init_nofile;
+	struct vdso_plan *vdso;
+	VEC(struct m_file *) opened;	/* with an object of files.c */
+	struct ghost_list *ghosts;
+	VEC(struct m_pipe *) pipes;
+};
+
+static inline struct rtask *r_leader(struct rproc *p)
+{
+	return p->tasks.v[0];
+}
+
+#define r_fail(r, code, ...) ohib_err_set((r)->e, code, __VA_ARGS__)
+#define r_fail_pid(r, pid, code, ...) ohib_err_pid((r)->e, pid, code, __VA_ARGS__)
+
+void r_progress(struct restore *r, const char *stage, u64 done, u64 total);
+/* A numbered point at which a test makes the restore fail. */
+int r_fault(struct restore *r);
+
+/* seize.c: PID 1 */
+int seize_init(struct restore *r);
+int seize_undo(struct restore *r);
+int seize_chain(struct restore *r);	/* kill what stands between PID 1 and the controller */
+
+/* clock.c */
+int clock_enter(struct restore *r);
+int clock_undo(struct restore *r);
+
+/* plan.c: who is made by whom */
+int plan_make(struct restore *r);
+void plan_free(struct restore *r);
+struct rproc *plan_find(struct restore *r, pid_t pid);
+
+/* tree.c: the processes */
+int tree_build(struct restore *r);
+int tree_groups(struct restore *r);	/* process groups; stand-ins go away */
+int tree_check(struct restore *r);
+int tree_threads(struct restore *r, struct rproc *p);
+int tree_zombies(struct restore *r);
+void tree_kill(struct restore *r);
+int tree_reap(struct restore *r, struct rproc *parent, pid_t pid);
+bool tree_pid_used(struct restore *r, pid_t pid);
+
+/* space.c, pages.c, mminfo.c, vdso.c: address spaces */
+u64 space_find_stub(struct restore *r);
+int space_build(struct restore *r, struct rproc *p, struct m_mm *from);
+int space_late(struct restore *r, struct rproc *p);	/* shared writable file mappings */
+int space_map_flags(struct restore *r, struct rproc *p, struct m_vma *v);
+bool space_is_private(const struct m_vma *v);
+int pages_fill(struct restore *r, struct rproc *p, struct m_mm *from, const bool *kept);
+int mminfo_set(struct restore *r, struct rproc *p);
+int vdso_plan(struct restore *r);
+int vdso_map(struct restore *r, struct rproc *p);
+void vdso_plan_free(struct restore *r);
+
+/* shmem.c */
+int shmem_open(struct restore *r, struct m_shmem *s, int *fd); /* the descriptor stays shmem's */
+int shmem_fill(struct restore *r, struct m_shmem *s, int fd);
+int shmem_seal(struct restore *r, struct m_shmem *s);
+void shmem_close(struct restore *r);
+
+/* files.c, kinds.c */
+struct restore_kind {
+	enum m_file_kind id;
+	const char *name;
+	/* Make the open file in the controller; *fd is the caller's. */
+	int (*open)(struct restore *r, struct m_file *f, int *fd);
+	/* Once every descriptor is installed; @t has it as @num. Called once per file. May be NULL. */
+	int (*finish)(struct restore *r, struct m_file *f, struct rtask *t, int num);
+};
+extern const struct restore_kind *const restore_kinds[M_FILE_KIND_MAX];
+
+int files_check(struct restore *r);		/* identities of all paths; nothing is kept open */
+/* Every open file, in the controller; @early: those that need no writable file system on disk. */
+int files_open(struct restore *r, bool early);
+int files_install(struct restore *r, struct rproc *p);
+int files_finish(struct restore *r);
+void files_close(struct restore *r);
+int file_fd(struct restore *r, struct m_file *f); /* controller's descriptor or negative errno */
+/* For mapping: @access is O_RDONLY or O_RDWR; the descriptor stays the file's. */
+int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd);
+/* Bring one of the controller's descriptors into @t: its number there, or negative errno. */
+s64 file_send(struct restore *r, struct rtask *t, int fd);
+int ghost_fd(struct restore *r, struct m_file *f, int *fd); /* a file without a name; stays the list's */
+void ghosts_close(struct restore *r);
+void pipes_close(struct restore *r);
+int path_open(struct restore *r, const char *path, int flags, u32 mode);
+
+/* attrs.c, cred.c, signals.c, timers.c, thread.c, tty.c */
+int attrs_process(struct restore *r, struct rproc *p);
+int attrs_thread(struct restore *r, struct rtask *t);
+int attrs_limits(struct restore *r, struct rproc *p);
+int attrs_last(struct restore *r, struct rtask *t);
+int attrs_drop_rseq(struct restore *r, struct rtask *t);
+int cred_thread(struct restore *r, struct rtask *t);
+int signals_drain(struct restore *r, struct rproc *p);
+int signals_handlers(struct restore *r, struct rproc *p);
+int signals_pending(struct restore *r, struct rproc *p);
+int timers_set(struct restore *r, struct rproc *p);
+int tty_sessions(struct restore *r, struct rproc *p);	/* controlling terminal of a new session */
+int ttys_open(struct restore *r);
+void ttys_close(struct restore *r);
+int tty_foreground(struct restore *r);
+int stop_process(struct restore *r, struct rproc *p);
+int thread_park(struct restore *r, struct rtask *t);
+int thread_sleep(struct restore *r, struct rtask *t);
+int thread_set(struct restore *r, struct rtask *t);
+
+/* mounts.c, tmpfs.c */
+int mounts_build(struct restore *r);
+int mounts_writable(struct restore *r);
+int mounts_switch(struct restore *r);
+void mounts_undo(struct restore *r);

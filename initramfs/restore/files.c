@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Open files. Each is made once, here in the controller, and every descriptor that refers to it is
+ * taken from here by the process that is to hold it: so what was shared by dup or fork stays shared.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/fs.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "engine.h"
+
+/* Hangs on m_file.restore. */
+struct open_file {
+	int fd;			/* the open file itself; -1: not made yet */
+	int map_fd[2];		/* for mapping: O_RDONLY, O_RDWR; -1: not made yet */
+};
+
+/* Open in the machine's tree, links and ".." kept inside it. */
+int path_open(struct restore *r, const char *path, int flags, u32 mode)
+{
+	struct open_how how = {
+		.flags = (u64)(unsigned int)(flags | O_CLOEXEC),
+		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
+		.resolve = RESOLVE_IN_ROOT,
+	};
+	int fd = (int)syscall(SYS_openat2, r->root_fd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static struct open_file *obj(struct restore *r, struct m_file *f)
+{
+	struct open_file *o = f->restore;
+
+	if (!o) {
+		o = calloc(1, sizeof(*o));
+		if (!o || vec_push(&r->opened, f)) {
+			free(o);
+			r_fail(r, -ENOMEM, "no memory for open files");
+			return NULL;
+		}
+		o->fd = o->map_fd[0] = o->map_fd[1] = -1;
+		f->restore = o;
+	}
+	return o;
+}
+
+/* -ESTALE when the file behind @fd is not the one that the machine had. */
+static int same_file(struct restore *r, const struct m_file *f, int fd)
+{
+	const struct m_file_id *id = &f->id;
+	const char *what = NULL;
+	struct stat st;
+
+	if (!id->ino || !f->path)
+		return 0;
+	if (fstat(fd, &st))
+		return r_fail(r, -errno, "cannot look at %s", f->path->path);
+	if (st.st_ino != id->ino)
+		what = "is another file now";
+	else if ((st.st_mode & S_IFMT) != (id->mode & S_IFMT))
+		what = "is of another type now";
+	else if (S_ISREG(st.st_mode) && (u64)st.st_size != id->size)
+		what = "has another size now";
+	else if (S_ISREG(st.st_mode) &&
+		 st.st_mtim.tv_sec * (s64)NSEC_PER_SEC + st.st_mtim.tv_nsec != id->mtime_ns)
+		what = "was written to since";
+	return what ? r_fail(r, -ESTALE, "%s %s: the file system was used in between",
+			     f->path->path, what) : 0;
+}
+
+static bool on_disk(const struct m_file *f)
+{
+	return f->path && f->path->mnt && f->path->mnt->sb->kind == M_FS_BLOCK;
+}
+
+int files_check(struct restore *r)
+{
+	struct m_file *f;
+
+	vec_foreach(f, &r->m->files) {
+		int fd, ret;
+
+		if ((f->kind != M_FILE_REG && f->kind != M_FILE_DIR) || !f->path ||
+		    f->path->unlinked || !on_disk(f))
+			continue;
+		fd = path_open(r, f->path->path, O_PATH | O_NOFOLLOW, 0);
+		if (fd < 0)
+			return r_fail(r, fd, "%s is not there", f->path->path);
+		ret = same_file(r, f, fd);
+		close(fd);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+#define SETFL_FLAGS (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
+
+static int set_flags(struct restore *r, struct m_file *f, int fd)
+{
+	int have = fcntl(fd, F_GETFL), want = (int)(f->flags & SETFL_FLAGS);
+
+	if (have < 0 || have & O_PATH || (have & SETFL_FLAGS) == want)
+		return 0;
+	if (fcntl(fd, F_SETFL, want))
+		return r_fail(r, -errno, "cannot set the flags %#o of %s", want,
+			      restore_kinds[f->kind]->name);
+	return 0;
+}
+
+int file_fd(struct restore *r, struct m_file *f)
+{
+	struct open_file *o = obj(r, f);
+	const struct restore_kind *k;
+	int ret, fd = -1;
+
+	if (!o)
+		return -ENOMEM;
+	if (o->fd >= 0)
+		return o->fd;
+	k = f->kind < M_FILE_KIND_MAX ? restore_kinds[f->kind] : NULL;
+	if (!k)
+		return r_fail(r, -EOPNOTSUPP, "open files of kind %d cannot be made", f->kind);
+	ret = k->open(r, f, &fd);
+	if (ret)
+		return r_fail(r, ret, "cannot open %s %s", k->name, f->path ? f->path->path : "");
+	ret = set_flags(r, f, fd);
+	if (!ret && on_disk(f) && (f->kind == M_FILE_REG || f->kind == M_FILE_DIR) &&
+	    !f->path->unlinked && !r->rw)
+		ret = same_file(r, f, fd);
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	o->fd = fd;
+	return fd;
+}
+
+int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd)
+{
+	struct open_file *o = obj(r, f);
+	int ret, i = access == O_RDWR, got;
+	char path[40];
+
+	if (!o)
+		return -ENOMEM;
+	if (o->map_fd[i] < 0) {
+		if (f->kind == M_FILE_REG && f->path && !f->path->unlinked) {
+			got = path_open(r, f->path->path, access, 0);
+		} else if (f->kind == M_FILE_REG) {
+			ret = ghost_fd(r, f, &got);
+			if (ret)
+				return ret;
+			snprintf(path, sizeof(path), "/proc/self/fd/%d", got);
+			got = open(path, access | O_CLOEXEC);
+			got = got < 0 ? -errno : got;
+		} else {
+			got = fcntl(file_fd(r, f), F_DUPFD_CLOEXEC, 0);
+			got = got < 0 ? -errno : got;
+		}
+		if (got < 0)
+			return r_fail(r, got, "cannot open %s to map it",
+				      f->path ? f->path->path : "a file");
+		ret = f->path && !f->path->unlinked && on_disk(f) && !r->rw ? same_file(r, f, got) : 0;
+		if (ret) {
+			close(got);
+			return ret;
+		}
+		o->map_fd[i] = got;
+	}
+	*fd = o->map_fd[i];
+	return 0;
+}
+
+s64 file_send(struct restore *r, struct rtask *t, int fd)
+{
+	return remote_syscall(t, SYS_pidfd_getfd, r->ctl_fd, fd, 0);
+}
+
+/* Opening it needs, or does, a write to a file system on disk. */
+static bool is_late(const struct restore *r, const struct m_file *f)
+{
+	if (r->o->keep_mounts || !on_disk(f))
+		return false;
+	if (f->kind == M_FILE_SOCKET || f->path->unlinked)
+		return true;
+	return f->kind == M_FILE_REG && (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
+int files_open(struct restore *r, bool early)
+{
+	struct m_file *f;
+	size_t done = 0;
+	int ret;
+
+	vec_foreach(f, &r->m->files) {
+		if (early && is_late(r, f))
+			continue;
+		ret = file_fd(r, f);
+		if (ret < 0)
+			return ret;
+		if (!(++done % 64))
+			r_progress(r, "files", done, r->m->files.n);
+	}
+	return 0;
+}
+
+int files_install(struct restore *r, struct rproc *p)
+{
+	struct m_fdtable *ft = p->m->fdtable;
+	struct rtask *t = r_leader(p);
+	s64 num, ret;
+
+	if (!ft || ft->restore)
+		return 0; /* shared, and done with another process */
+	ft->restore = p;
+	ret = remote_syscall(t, SYS_close_range, 0, r->ctl_fd - 1, 0);
+	if (ret < 0)
+		return r_fail_pid(r, p->pid, (int)ret, "cannot close its descriptors");
+	for (size_t i = 0; i < ft->fds.n; i++) {
+		struct m_fd *d = &ft->fds.v[i];
+		int fd = file_fd(r, d->file);
+
+		if (fd < 0)
+			return fd;
+		num = file_send(r, t, fd);
+		if (num < 0)
+			return r_fail_pid(r, p->pid, (int)num, "cannot take fd %d", d->fd);
+		if (num == d->fd) {
+			ret = d->cloexec ? 0 : remote_syscall(t, SYS_fcntl, num, F_SETFD, 0);
+		} else {
+			ret = remote_syscall(t, SYS_dup3, num, d->fd, d->cloexec ? O_CLOEXEC : 0);
+			if (ret >= 0)
+				ret = remote_syscall(t, SYS_close, num);
+		}
+		if (ret < 0)
+			return r_fail_pid(r, p->pid, (int)ret, "cannot install fd %d", d->fd);
+	}
+	return 0;
+}
+
+static int set_owner(struct restore *r, struct m_file *f, struct rtask *t, int num)
+{
+	struct {
+		int type, pid;
+	} owner = { f->owner_type, f->owner_pid };
+	s64 ret = 0;
+
+	if (f->owner_pid)
+		ret = remote_syscall(t, SYS_fcntl, num, F_SETOWN_EX,
+				     remote_put(t, 0, &owner, sizeof(owner)));
+	if (!ret && f->owner_signo)
+		ret = remote_syscall(t, SYS_fcntl, num, F_SETSIG, f->owner_signo);
+	if (!ret && f->flags & O_ASYNC)
+		ret = remote_syscall(t, SYS_fcntl, num, F_SETFL,
+				     (f->flags & SETFL_FLAGS) | O_ASYNC);
+	return ret < 0 ? r_fail_pid(r, t->tid, (int)ret, "cannot set the owner of fd %d", num) : 0;
+}
+
+static int set_locks(struct restore *r, struct m_file *f, struct m_fdtable *ft, struct rtask *t, int num)
+{
+	for (size_t i = 0; i < f->locks.n; i++) {
+		const struct m_lock *l = &f->locks.v[i];
+		struct flock fl = { .l_type = l->type, .l_whence = SEEK_SET, .l_start = (off_t)l->start };
+		s64 ret;
+
+		if (l->kind == M_LOCK_POSIX && l->owner != ft)
+			continue;
+		if (l->kind != M_LOCK_POSIX && f->restore && ((struct open_file *)f->restore)->fd < 0)
+			continue;
+		fl.l_len = l->end >= ~0ull >> 1 ? 0 : (off_t)(l->end - l->start + 1);
+		if (l->kind == M_LOCK_FLOCK)
+			ret = flock(file_fd(r, f), l->type | LOCK_NB) ? -errno : 0;
+		else if (l->kind == M_LOCK_OFD)
+			ret = fcntl(file_fd(r, f), F_OFD_SETLK, &fl) ? -errno : 0;
+		else
+			ret = remote_syscall(t, SYS_fcntl, num, F_SETLK,
+					     remote_put(t, 0, &fl, sizeof(fl)));
+		if (ret < 0)
+			return r_fail_pid(r, t->tid, (int)ret, "cannot lock fd %d (%s) again", num,
+					  f->path ? f->path->path : "");
+	}
+	return 0;
+}
+
+/* What needs a holder: owners, locks, and whatever the kinds bind to a process. */
+int files_finish(struct restore *r)
+{
+	struct m_fdtable *ft;
+	int ret = 0;
+
+	for (int pass = 0; pass < 2; pass++) {
+		vec_foreach(ft, &r->m->fdtables) {
+			struct rproc *p = ft->restore;
+
+			for (size_t i = 0; p && !ret && i < ft->fds.n; i++) {
+				struct m_file *f = ft->fds.v[i].file;
+				const struct restore_kind *k = restore_kinds[f->kind];
+				struct rtask *t = r_leader(p);
+				int num = ft->fds.v[i].fd;
+
+				/* All pipes and the like are whole before an epoll looks at them. */
+				if (pass != (f->kind == M_FILE_EPOLL))
+					continue;
+				ret = set_locks(r, f, ft, t, num);
+				if (!ret && !f->restored) {
+					f->restored = true;
+					ret = set_owner(r, f, t, num);
+					if (!ret && k->finish)
+						ret = k->finish(r, f, t, num);
+				}
+			}
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+void files_close(struct restore *r)
+{
+	struct m_fdtable *ft;
+	struct m_file *f;
+
+	vec_foreach(f, &r->opened) {
+		struct open_file *o = f->restore;
+
+		if (o->fd >= 0)
+			close(o->fd);
+		for (int i = 0; i < 2; i++)
+			if (o->map_fd[i] >= 0)
+				close(o->map_fd[i]);
+		free(o);
+		f->restore = NULL;
+	}
+	vec_free(&r->opened);
+	vec_foreach(ft, &r->m->fdtables)
+		ft->restore = NULL;
+	vec_foreach(f, &r->m->files)
+		f->restored = false;
+	pipes_close(r);
+	ghosts_close(r);
+}

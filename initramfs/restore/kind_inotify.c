@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* inotify: watches under the numbers that the program knows them by. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+#include "kinds.h"
+
+#define WD_MAX 1000000
+
+/*
+ * The kernel deals numbers in rising order and does not reuse them, so a watch that is added and
+ * removed again moves the next number up by one.
+ */
+static int advance(struct restore *r, int fd, const char *path, s32 *next, s32 want)
+{
+	char drain[4096];
+
+	if (want > WD_MAX)
+		return r_fail(r, -ERANGE, "an inotify watch has number %d", want);
+	while (*next < want) {
+		int wd = inotify_add_watch(fd, path, IN_ATTRIB);
+
+		if (wd < 0 || inotify_rm_watch(fd, wd))
+			return r_fail(r, -errno, "cannot number the watches of an inotify");
+		*next = wd + 1;
+		/* Each removal says IN_IGNORED; nobody is to read that. */
+		while (read(fd, drain, sizeof(drain)) > 0)
+			;
+	}
+	return 0;
+}
+
+static int open_inotify(struct restore *r, struct m_file *f, int *out)
+{
+	const struct m_inotify *in = f->inotify;
+	s32 next = 1, done = 0;
+	char path[40];
+	int fd, ret = 0;
+
+	if (in->events.n)
+		return r_fail(r, -EOPNOTSUPP, "an inotify with events not read yet");
+	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (fd < 0)
+		return r_fail(r, -errno, "cannot make an inotify");
+	while (!ret) {
+		const struct m_inotify_watch *w = NULL;
+		int target, wd;
+
+		for (size_t i = 0; i < in->watches.n; i++)
+			if (in->watches.v[i].wd > done && (!w || in->watches.v[i].wd < w->wd))
+				w = &in->watches.v[i];
+		if (!w)
+			break;
+		done = w->wd;
+		target = w->path ? path_open(r, w->path->path, O_PATH | O_NOFOLLOW, 0) : -ENOENT;
+		if (target < 0) {
+			ret = r_fail(r, target, "cannot watch %s", w->path ? w->path->path : "a file");
+			break;
+		}
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
+		ret = advance(r, fd, path, &next, w->wd);
+		if (!ret) {
+			wd = inotify_add_watch(fd, path, w->mask & ~(u32)IN_DONT_FOLLOW);
+			next = wd + 1;
+			if (wd != w->wd)
+				ret = r_fail(r, wd < 0 ? -errno : -EEXIST,
+					     "watch %d of %s came out as %d", w->wd, w->path->path, wd);
+		}
+		close(target);
+	}
+	if (!ret && in->next_wd > next)
+		ret = advance(r, fd, "/proc/self", &next, in->next_wd);
+	if (ret)
+		close(fd);
+	else
+		*out = fd;
+	return ret;
+}
+
+const struct restore_kind kind_inotify = {
+	.id = M_FILE_INOTIFY, .name = "inotify", .open = open_inotify,
+};

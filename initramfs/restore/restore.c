@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The restore as a whole: what is done in which order, and what is undone.
+ * Point of no return: o->commit(). Everything before it can be taken back.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine.h"
+
+void r_progress(struct restore *r, const char *stage, u64 done, u64 total)
+{
+	if (r->o->progress)
+		r->o->progress(r->o->arg, stage, done, total);
+}
+
+int r_fault(struct restore *r)
+{
+	if (r->o->fail_at && ++r->fault_count == r->o->fail_at)
+		return r_fail(r, -EIO, "fault point %llu", (unsigned long long)r->fault_count);
+	return 0;
+}
+
+static void write_sysctl(const char *path, u64 value)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f) {
+		fprintf(f, "%llu\n", (unsigned long long)value);
+		fclose(f);
+	}
+}
+
+static u64 read_sysctl(const char *path)
+{
+	unsigned long long v = 0;
+	FILE *f = fopen(path, "re");
+
+	if (f) {
+		if (fscanf(f, "%llu", &v) != 1)
+			v = 0;
+		fclose(f);
+	}
+	return v;
+}
+
+static int prepare(struct restore *r)
+{
+	u64 pid_max = read_sysctl("/proc/sys/kernel/pid_max");
+	struct rlimit64 lim = { 1 << 20, 1 << 20 };
+	struct m_fdtable *ft;
+	int max = 255;
+
+	if (r->m->system.pid_max > pid_max) {
+		pid_max = r->m->system.pid_max;
+		write_sysctl("/proc/sys/kernel/pid_max", pid_max);
+	}
+	r->next_temp_pid = pid_max ? (pid_t)pid_max : 32768;
+	vec_foreach(ft, &r->m->fdtables)
+		if (ft->fds.n && ft->fds.v[ft->fds.n - 1].fd > max)
+			max = ft->fds.v[ft->fds.n - 1].fd;
+	r->ctl_fd = max + 1;
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ lim.rlim_cur, lim.rlim_max });
+	prlimit64(1, RLIMIT_NOFILE, NULL, &r->init_nofile);
+	if (prlimit64(1, RLIMIT_NOFILE, &lim, NULL)) {
+		lim.rlim_cur = lim.rlim_max = r->init_nofile.rlim_max;
+		prlimit64(1, RLIMIT_NOFILE, &lim, NULL);
+	}
+	r->stub = space_find_stub(r);
+	return r->stub ? 0 : r_fail(r, -ENOMEM, "no address is free in all processes");
+}
+
+/* The controller's pidfd in PID 1: what it makes inherits it, and takes open files by it. */
+static int give_ctl(struct restore *r)
+{
+	struct rtask *t = r_leader(r->init);
+	s64 fd, ret;
+
+	fd = remote_syscall(t, SYS_pidfd_open, r->self, 0);
+	if (fd < 0)
+		return r_fail(r, (int)fd, "PID 1 cannot open the reloader");
+	ret = remote_syscall(t, SYS_dup3, fd, r->ctl_fd, 0);
+	remote_syscall(t, SYS_close, fd);
+	return ret < 0 ? r_fail(r, (int)ret, "PID 1 cannot have a descriptor %d", r->ctl_fd) : 0;
+}
+
+#define for_each_machine_proc(p, r)                                                                \
+	vec_foreach(p, &(r)->procs)                                                                \
+		if ((p)->m && !(p)->m->zombie)
+
+/* All that can fail and can be undone. */
+static int before_commit(struct restore *r)
+{
+	int ret;
+
+	ret = prepare(r);
+	if (!ret)
+		ret = plan_make(r);
+	if (!ret)
+		ret = vdso_plan(r);
+	if (!ret && !r->o->keep_mounts) {
+		r_progress(r, "mounts", 0, 0);
+		ret = mounts_build(r);
+	}
+	if (!ret)
+		ret = files_check(r);
+	if (!ret)
+		ret = seize_init(r);
+	if (!ret)
+		ret = give_ctl(r);
+	if (!ret)
+		ret = clock_enter(r);
+	if (!ret)
+		ret = ttys_open(r);
+	if (!ret)
+		ret = tree_build(r);
+	if (!ret)
+		ret = tree_groups(r);
+	if (!ret)
+		ret = tree_check(r);
+	if (!ret) {
+		r_progress(r, "files", 0, r->m->files.n);
+		ret = files_open(r, true);
+	}
+	return ret;
+}
+
+static void undo(struct restore *r)
+{
+	files_close(r);
+	ttys_close(r);
+	if (r->init_seized) {
+		struct rtask *t = r_leader(r->init);
+
+		tree_kill(r);
+		clock_undo(r);
+		remote_syscall(t, SYS_close, r->ctl_fd);
+		seize_undo(r);
+		prlimit64(1, RLIMIT_NOFILE, &r->init_nofile, NULL);
+	}
+	shmem_close(r);
+	if (!r->o->keep_mounts)
+		mounts_undo(r);
+}
+
+static int become_init(struct restore *r)
+{
+	struct rproc *p = r->init;
+	int ret;
+
+	ret = space_build(r, p, NULL);
+	if (!ret)
+		p->mm = p->m->mm;
+	return ret ? ret : tree_threads(r, p);
+}
+
+/* struct ohib_woken: what the hibernating tool finds when its call returns. */
+static int tell_tool(struct restore *r, struct rproc *p)
+{
+	struct {
+		char kernel[65];
+		int mode;
+	} woken = { .mode = 2 };
+	FILE *f;
+
+	if (!p->m->is_tool || !r->m->system.tool_woken_va)
+		return 0;
+	f = fopen("/proc/sys/kernel/osrelease", "re");
+	if (f) {
+		if (fgets(woken.kernel, sizeof(woken.kernel), f))
+			woken.kernel[strcspn(woken.kernel, "\n")] = '\0';
+		fclose(f);
+	}
+	if (remote_write(r_leader(p), r->m->system.tool_woken_va, &woken, sizeof(woken)))
+		return r_fail_pid(r, p->pid, -EFAULT, "the tool cannot be told that it woke");
+	return 0;
+}
+
+/* The last remote calls of a process, and what it goes on with. It is parked then. */
+static int finish_process(struct restore *r, struct rproc *p)
+{
+	struct rtask *t, *leader = r_leader(p);
+	int ret;
+
+	ret = signals_drain(r, p);
+	if (!ret)
+		ret = signals_pending(r, p);
+	if (!ret)
+		ret = timers_set(r, p);
+	if (!ret)
+		ret = tell_tool(r, p);
+	remote_syscall(leader, SYS_close, r->ctl_fd);
+	vec_foreach(t, &p->tasks) {
+		if (!ret)
+			ret = cred_thread(r, t);
+		if (!ret)
+			ret = attrs_last(r, t);
+	}
+	if (!ret)
+		ret = attrs_limits(r, p);
+	for (size_t i = p->tasks.n; !ret && i-- > 0;)
+		ret = thread_sleep(r, p->tasks.v[i]);
+	if (!ret)
+		ret = (int)remote_syscall(leader, SYS_munmap, r->stub, REMOTE_STUB_LEN);
+	vec_foreach(t, &p->tasks)
+		if (!ret)
+			ret = thread_park(r, t);
+	vec_foreach(t, &p->tasks)
+		if (!ret)
+			ret = thread_set(r, t);
+	return ret ? r_fail_pid(r, p->pid, ret, "cannot be finished") : 0;
+}
+
+static int detach(struct restore *r, struct rproc *p)
+{
+	struct rtask *t;
+	int ret;
+
+	vec_foreach(t, &p->tasks) {
+		ret = remote_detach(t);
+		if (ret)
+			return r_fail_pid(r, t->tid, ret, "cannot be let go");
+	}
+	p->gone = true;
+	return 0;
+}
+
+static u32 depth(const struct rproc *p)
+{
+	u32 n = 0;
+
+	for (; p->parent; p = p->parent)
+		n++;
+	return n;
+}
+
+/*
+ * Stopped processes are finished first, children before parents: a stop tells the parent, who is
+ * to be still under control then, and whose signals are drained after.
+ */
+static int finish_stopped(struct restore *r)
+{
+	struct rproc *p;
+	u32 deepest = 0;
+	int ret;
+
+	for_each_machine_proc(p, r)
+		if (p->m->stopped && depth(p) > deepest)
+			deepest = depth(p);
+	for (u32 d = deepest + 1; d-- > 0;) {
+		for_each_machine_proc(p, r) {
+			if (!p->m->stopped || depth(p) != d)
+				continue;
+			ret = finish_process(r, p);
+			if (!ret)
+				ret = stop_process(r, p);
+			if (!ret)
+				ret = detach(r, p);
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+static int after_commit(struct restore *r)
+{
+	struct rproc *p;
+	struct rtask *t;
+	int ret;
+
+	ret = seize_chain(r);
+	if (!ret && !r->o->keep_mounts)
+		ret = mounts_writable(r);
+	if (!ret && !r->o->keep_mounts)
+		ret = mounts_switch(r);
+	r->rw = true;
+	if (!ret && r->o->configure)
+		ret = r->o->configure(r->o->arg, r->e);
+	if (!ret)
+		ret = become_init(r);
+	for_each_machine_proc(p, r)
+		if (!ret)
+			ret = space_late(r, p);
+	r_progress(r, "descriptors", 0, 0);
+	if (!ret)
+		ret = files_open(r, false);
+	for_each_machine_proc(p, r) {
+		if (!ret)
+			ret = files_install(r, p);
+		if (!ret)
+			ret = attrs_process(r, p);
+		if (!ret)
+			ret = signals_handlers(r, p);
+		for (size_t i = 0; !ret && i < p->tasks.n; i++) {
+			t = p->tasks.v[i];
+			ret = attrs_thread(r, t);
+		}
+	}
+	if (!ret)
+		ret = files_finish(r);
+	if (!ret)
+		ret = tree_zombies(r);
+	/* From here on only time and registers are left. */
+	r_progress(r, "resume", 0, 0);
+	if (!ret)
+		ret = finish_stopped(r);
+	for_each_machine_proc(p, r)
+		if (!ret && !p->gone && p != r->init)
+			ret = finish_process(r, p);
+	if (!ret)
+		ret = finish_process(r, r->init);
+	files_close(r);
+	ttys_close(r);
+	shmem_close(r);
+	for_each_machine_proc(p, r)
+		if (!ret && !p->gone && p != r->init)
+			ret = detach(r, p);
+	/* The numbers of processes to come go on where they were, not where the reloader was put. */
+	if (!ret && r->m->system.pid_max)
+		write_sysctl("/proc/sys/kernel/pid_max", r->m->system.pid_max);
+	if (!ret && r->m->system.last_pid)
+		write_sysctl("/proc/sys/kernel/ns_last_pid", r->m->system.last_pid);
+	if (!ret)
+		ret = detach(r, r->init);
+	return ret;
+}
+
+int restore_machine(struct machine *m, const struct restore_opts *o, struct ohib_err *e)
+{
+	struct restore r = { .m = m, .o = o, .e = e, .self = getpid(), .old_timens = -1 };
+	int ret;
+
+	r.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (r.root_fd < 0)
+		return ohib_err_set(e, -errno, "cannot open the root folder");
+	ret = before_commit(&r);
+	if (!ret && o->commit)
+		ret = o->commit(o->arg, e);
+	if (ret) {
+		undo(&r);
+	} else {
+		r.committed = true;
+		ret = after_commit(&r) ? -EUCLEAN : 0;
+	}
+	plan_free(&r);
+	vdso_plan_free(&r);
+	close(r.root_fd);
+	return ret;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Build a machine under the kernel that is running, through its public ABI alone.
+ * Reads: struct machine. Writes: processes, mounts and, after the commit, carried file systems.
+ * Context: root, as a descendant of PID 1 in the initramfs of the next kernel; nothing else runs.
+ * Never: prints; touches a carried file system before commit() has returned 0.
+ */
+#pragma once
+
+#include "machine/machine.h"
+#include "util/err.h"
+#include "util/types.h"
+
+struct restore_opts {
+	void *arg;		/* handed to every callback */
+
+	/* The point of no return: marks the image spent on disk. Called once; failure undoes all. */
+	int (*commit)(void *arg, struct ohib_err *e);
+	/* After the mounts are rw and before any process runs: sysctls, network, swap. May be NULL. */
+	int (*configure)(void *arg, struct ohib_err *e);
+	/* Write the contents of an unlinked file, kept in the image, into @fd. */
+	int (*ghost)(void *arg, u64 ghost_id, int fd, struct ohib_err *e);
+	/* A stage has begun, or gone on: @done of @total in units of its own; @total 0: unknown. */
+	void (*progress)(void *arg, const char *stage, u64 done, u64 total);
+
+	bool keep_mounts;	/* tests: the present mount tree is the machine's own already */
+	u64 fail_at;		/* tests: fail at the Nth fault point (see restore_fault); 0: never */
+};
+
+/*
+ * 0: the machine runs; the caller is to exit at once and touch nothing. Negative errno: nothing has
+ * changed for the caller and PID 1, unless @e's code is -EUCLEAN: it failed after the commit.
+ */
+int restore_machine(struct machine *m, const struct restore_opts *o, struct ohib_err *e);

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The mappings of an address space. What the creator left in a forked child stays where it is the
+ * same mapping, so that its pages stay shared; everything else is unmapped and mapped again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+
+#include "engine.h"
+
+#define USER_END 0x7ffffffff000ull
+#define STUB_LOW 0x10000ull /* vm.mmap_min_addr */
+
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
+/* End of the highest mapping of any address space that lies in [@at, @at + stub); 0: free. */
+static u64 stub_clash(struct restore *r, u64 at)
+{
+	u64 end = 0;
+	struct m_mm *mm;
+
+	vec_foreach(mm, &r->m->mms)
+		for (size_t i = 0; i < mm->vmas.n; i++) {
+			struct m_vma *v = &mm->vmas.v[i];
+			/* Stacks grow down: keep a good distance below them. */
+			u64 start = v->flags & MAP_GROWSDOWN && v->start > (16ull << 20) ?
+					    v->start - (16ull << 20) : v->start;
+
+			if (start < at + REMOTE_STUB_LEN && v->end > at && v->end > end)
+				end = v->end;
+		}
+	return end;
+}
+
+/* An address at which no process of the machine, nor PID 1's shell, has anything. */
+u64 space_find_stub(struct restore *r)
+{
+	u64 at = STUB_LOW, end;
+
+	while (at < USER_END - REMOTE_STUB_LEN && (end = stub_clash(r, at)))
+		at = end;
+	return at < USER_END - REMOTE_STUB_LEN ? at : 0;
+}
+
+static bool is_private(const struct m_vma *v)
+{
+	return v->kind == M_VMA_ANON || (v->kind == M_VMA_FILE && !(v->flags & MAP_SHARED));
+}
+
+/* Shared and writable: needs its file system rw, so it is mapped after the commit. */
+static bool is_late(const struct m_vma *v)
+{
+	return v->kind == M_VMA_FILE && v->flags & MAP_SHARED && v->maywrite;
+}
+
+static bool same_mapping(const struct m_vma *a, const struct m_vma *b)
+{
+	return a->start == b->start && a->kind == b->kind && a->prot == b->prot &&
+	       a->flags == b->flags && a->pgoff == b->pgoff && a->shmem == b->shmem &&
+	       (a->file == b->file ||
+		(a->file && b->file && a->file->inode_kaddr &&
+		 a->file->inode_kaddr == b->file->inode_kaddr)) &&
+	       a->maywrite == b->maywrite && a->dontfork == b->dontfork && !a->dontfork &&
+	       a->wipeonfork == b->wipeonfork && !a->wipeonfork && a->locked == b->locked &&
+	       a->hugepage == b->hugepage && a->nohugepage == b->nohugepage &&
+	       a->mergeable == b->mergeable && a->dontdump == b->dontdump &&
+	       a->seq_read == b->seq_read && a->rand_read == b->rand_read &&
+	       !strcmp(a->anon_name, b->anon_name) &&
+	       (a->kind == M_VMA_ANON || a->kind == M_VMA_FILE || a->kind == M_VMA_SHMEM);
+}
+
+static const struct m_vma *find_start(const struct m_mm *mm, u64 start)
+{
+	for (size_t i = 0; mm && i < mm->vmas.n; i++)
+		if (mm->vmas.v[i].start == start)
+			return &mm->vmas.v[i];
+	return NULL;
+}
+
+static int unmap(struct restore *r, struct rtask *t, u64 start, u64 end)
+{
+	s64 ret = start < end ? remote_syscall(t, SYS_munmap, start, end - start) : 0;
+
+	return ret < 0 ? r_fail_pid(r, t->tid, (int)ret, "cannot unmap %#llx-%#llx",
+				    (unsigned long long)start, (unsigned long long)end) : 0;
+}
+
+/* Unmap all but the stub and what is kept (rising); @kept[i] belongs to mm->vmas.v[i]. */
+static int unmap_rest(struct restore *r, struct rtask *t, const struct m_mm *mm, const bool *kept)
+{
+	u64 at = 0, stub_end = r->stub + REMOTE_STUB_LEN;
+	bool stub_done = false;
+	int ret = 0;
+
+	for (size_t i = 0; i <= mm->vmas.n && !ret; i++) {
+		bool last = i == mm->vmas.n;
+		const struct m_vma *v = last ? NULL : &mm->vmas.v[i];
+
+		if (!last && !kept[i])
+			continue;
+		if (!stub_done && (last || v->start > r->stub)) {
+			ret = unmap(r, t, at, r->stub);
+			at = stub_end;
+			stub_done = true;
+		}
+		if (!ret)
+			ret = unmap(r, t, at, last ? USER_END : v->start);
+		if (!last)
+			at = v->end;
+	}
+	return ret;
+}
+
+static int map_flags(const struct m_vma *v)
+{
+	int flags = MAP_FIXED | (v->flags & MAP_SHARED ? MAP_SHARED : MAP_PRIVATE);
+
+	return flags | (v->flags & (MAP_GROWSDOWN | MAP_NORESERVE));
+}
+
+struct sent_fd {
+	int src;	/* controller's, -1: none */
+	s64 num;	/* target's */
+};
+
+static int drop_sent(struct rtask *t, struct sent_fd *s)
+{
+	s64 ret = s->src >= 0 ? remote_syscall(t, SYS_close, s->num) : 0;
+
+	s->src = -1;
+	return (int)ret;
+}
+
+static int map_one(struct restore *r, struct rproc *p, const struct m_vma *v, struct sent_fd *sent)
+{
+	struct rtask *t = r_leader(p);
+	int flags = map_flags(v), fd = -1, ret;
+	s64 va;
+
+	if (v->kind == M_VMA_SHMEM && v->shmem->kind == M_SHMEM_SYSV) {
+		ret = shmem_open(r, v->shmem, &fd); /* the segment's id */
+		if (ret)
+			return ret;
+		va = remote_syscall(t, SYS_shmat, fd, v->start,
+				    (v->prot & PROT_WRITE ? 0 : SHM_RDONLY) |
+					    (v->prot & PROT_EXEC ? SHM_EXEC : 0));
+		goto out;
+	}
+	if (v->kind == M_VMA_ANON) {
+		flags |= MAP_ANONYMOUS;
+	} else {
+		if (v->kind == M_VMA_SHMEM)
+			ret = shmem_open(r, v->shmem, &fd);
+		else
+			ret = file_map_fd(r, v->file, is_late(v) ? O_RDWR : O_RDONLY, &fd);
+		if (ret)
+			return ret;
+		if (sent->src != fd) {
+			drop_sent(t, sent);
+			sent->num = file_send(r, t, fd);
+			if (sent->num < 0)
+				return r_fail_pid(r, p->pid, (int)sent->num,
+						  "cannot take the file of mapping %#llx",
+						  (unsigned long long)v->start);
+			sent->src = fd;
+		}
+	}
+	va = remote_syscall(t, SYS_mmap, v->start, v->end - v->start, v->prot, flags,
+			    v->kind == M_VMA_ANON ? -1 : sent->num, v->pgoff);
+out:
+	if (va != (s64)v->start)
+		return r_fail_pid(r, p->pid, va < 0 ? (int)va : -EEXIST, "cannot map %#llx-%#llx%s%s",
+				  (unsigned long long)v->start, (unsigned long long)v->end,
+				  v->file && v->file->path ? " of " : "",
+				  v->file && v->file->path ? v->file->path->path : "");
+	return 0;
+}
+
+/* What madvise, mlock and prctl said about a mapping. */
+int space_map_flags(struct restore *r, struct rproc *p, struct m_vma *v)
+{
+	const struct {
+		bool on;
+		int advice;
+	} advice[] = {
+		{ v->dontfork, MADV_DONTFORK },	    { v->wipeonfork, MADV_WIPEONFORK },
+		{ v->dontdump, MADV_DONTDUMP },	    { v->nohugepage, MADV_NOHUGEPAGE },
+		{ v->mergeable, MADV_MERGEABLE },   { v->seq_read, MADV_SEQUENTIAL },
+		{ v->rand_read, MADV_RANDOM },
+	};
+	struct rtask *t = r_leader(p);
+	u64 len = v->end - v->start, name;
+	s64 ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(advice); i++) {
+		ret = advice[i].on ? remote_syscall(t, SYS_madvise, v->start, len, advice[i].advice) : 0;
+		/* A kernel without KSM or huge pages says EINVAL: nothing is lost but speed. */
+		if (ret < 0 && ret != -EINVAL)
+			return r_fail_pid(r, p->pid, (int)ret, "madvise(%d) of %#llx fails",
+					  advice[i].advice, (unsigned long long)v->start);
+	}
+	if (v->locked) {
+		ret = remote_syscall(t, SYS_mlock2, v->start, len, v->lockonfault ? MLOCK_ONFAULT : 0);
+		if (ret < 0)
+			return r_fail_pid(r, p->pid, (int)ret, "cannot lock %#llx",
+					  (unsigned long long)v->start);
+	}
+	if (v->anon_name[0]) {
+		name = remote_put(t, 0, v->anon_name, strlen(v->anon_name) + 1);
+		/* 5.17, CONFIG_ANON_VMA_NAME: a label only. */
+		remote_syscall(t, SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, v->start, len, name);
+	}
+	return 0;
+}
+
+/* Keep what the child got from its creator, changed in length where that is all there is. */
+static int keep(struct restore *r, struct rproc *p, const struct m_mm *from, bool *kept)
+{
+	struct rtask *t = r_leader(p);
+	struct m_mm *mm = p->m->mm;
+	const struct m_vma *f;
+	u64 old, want, next;
+	s64 ret;
+
+	for (size_t i = 0; from && i < mm->vmas.n; i++) {
+		struct m_vma *v = &mm->vmas.v[i];
+
+		f = find_start(from, v->start);
+		kept[i] = f && same_mapping(v, f) && (!(v->flags & MAP_GROWSDOWN) || v->end == f->end) &&
+			  !(v->kind == M_VMA_SHMEM && v->shmem->kind == M_SHMEM_SYSV) && !is_late(v);
+	}
+	ret = unmap_rest(r, t, mm, kept);
+	for (size_t i = 0; from && !ret && i < mm->vmas.n; i++) {
+		struct m_vma *v = &mm->vmas.v[i];
+
+		if (!kept[i])
+			continue;
+		f = find_start(from, v->start);
+		old = f->end - f->start;
+		want = v->end - v->start;
+		next = i + 1 < mm->vmas.n ? mm->vmas.v[i + 1].start : USER_END;
+		if (want > old && f->end <= next) {
+			ret = remote_syscall(t, SYS_mremap, v->start, old, want, 0);
+			if (ret != (s64)v->start)
+				return r_fail_pid(r, p->pid, ret < 0 ? (int)ret : -EEXIST,
+						  "cannot grow mapping %#llx",
+						  (unsigned long long)v->start);
+			ret = 0;
+		}
+	}
+	return (int)ret;
+}
+
+int space_build(struct restore *r, struct rproc *p, struct m_mm *from)
+{
+	struct rtask *t = r_leader(p);
+	struct m_mm *mm = p->m->mm;
+	_cleanup_free_ bool *kept = calloc(mm->vmas.n + 1, sizeof(*kept));
+	struct sent_fd sent = { .src = -1 };
+	int ret;
+
+	if (!kept)
+		return r_fail_pid(r, p->pid, -ENOMEM, "no memory for its mappings");
+	/* A registered rseq area is written to at every return: it must not outlive its memory. */
+	ret = attrs_drop_rseq(r, t);
+	/* The whole of what will be mapped is decided: huge pages only where they were (see pages.c). */
+	if (!ret)
+		ret = (int)remote_syscall(t, SYS_prctl, PR_SET_THP_DISABLE, 1);
+	if (!ret)
+		ret = keep(r, p, from, kept);
+	for (size_t i = 0; !ret && i < mm->vmas.n; i++) {
+		struct m_vma *v = &mm->vmas.v[i];
+
+		if (kept[i] || v->kind == M_VMA_VDSO || v->kind == M_VMA_VVAR || is_late(v))
+			continue;
+		ret = map_one(r, p, v, &sent);
+		if (!ret && v->hugepage)
+			remote_syscall(t, SYS_madvise, v->start, v->end - v->start, MADV_HUGEPAGE);
+	}
+	drop_sent(t, &sent);
+	if (!ret)
+		ret = pages_fill(r, p, from, kept);
+	if (!ret)
+		ret = vdso_map(r, p);
+	for (size_t i = 0; !ret && i < mm->vmas.n; i++)
+		if (!kept[i] && mm->vmas.v[i].kind != M_VMA_VDSO && mm->vmas.v[i].kind != M_VMA_VVAR &&
+		    !is_late(&mm->vmas.v[i]))
+			ret = space_map_flags(r, p, &mm->vmas.v[i]);
+	if (!ret)
+		ret = mminfo_set(r, p);
+	if (ret)
+		r_fail_pid(r, p->pid, ret, "its memory cannot be made");
+	return ret;
+}
+
+int space_late(struct restore *r, struct rproc *p)
+{
+	struct sent_fd sent = { .src = -1 };
+	struct m_mm *mm = p->m->mm;
+	int ret = 0;
+
+	for (size_t i = 0; mm && !ret && i < mm->vmas.n; i++) {
+		if (!is_late(&mm->vmas.v[i]))
+			continue;
+		ret = map_one(r, p, &mm->vmas.v[i], &sent);
+		if (!ret)
+			ret = space_map_flags(r, p, &mm->vmas.v[i]);
+	}
+	drop_sent(r_leader(p), &sent);
+	return ret;
+}
+
+bool space_is_private(const struct m_vma *v)
+{
+	return is_private(v);
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Restore, tried on live processes: run a command as PID 1 of a pid namespace, describe it, kill it,
+ * build it again in a second namespace, describe that, and compare the two descriptions.
+ * usage: restore_run [-f FAULT] [-s SECONDS] [-k SECONDS] DIR COMMAND...
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "restore/restore.h"
+#include "scrape.h"
+
+static pid_t new_namespace(void)
+{
+	return (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0);
+}
+
+static void private_mounts(void)
+{
+	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("devpts", "/dev/pts", "devpts", 0, "mode=620,ptmxmode=666,newinstance");
+}
+
+static void quiet_fds(const char *dir, const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	dup2(open("/dev/null", O_RDONLY), 0);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	closefrom(3);
+}
+
+static s64 clock_ns(clockid_t c)
+{
+	struct timespec ts;
+
+	clock_gettime(c, &ts);
+	return ts.tv_sec * (s64)NSEC_PER_SEC + ts.tv_nsec;
+}
+
+static void progress(void *arg, const char *stage, u64 done, u64 total)
+{
+	(void)arg;
+	if (getenv("VERBOSE"))
+		fprintf(stderr, "restore: %s %llu/%llu\n", stage, (unsigned long long)done,
+			(unsigned long long)total);
+}
+
+static void to_file(const char *dir, const char *name, const struct machine *m)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	dump_machine(m, f);
+	fclose(f);
+}
+
+/* In the second namespace: the part of the initramfs's shell. */
+static int shell_part(struct machine *m, u64 fault, int report)
+{
+	pid_t controller;
+	int status, fd;
+
+	setsid();
+	private_mounts();
+	fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY);
+	if (fd < 0 || write(fd, "20000", 5) != 5)
+		perror("ns_last_pid");
+	close(fd);
+	controller = fork();
+	if (!controller) {
+		struct restore_opts o = { .keep_mounts = true, .fail_at = fault, .progress = progress };
+		struct ohib_err e = { 0 };
+		int ret;
+
+		ret = restore_machine(m, &o, &e);
+		if (ret)
+			fprintf(stderr, "restore: %s (%d, pid %d, %s)\n", e.msg, ret, e.pid, strerror(-e.code));
+		ret = write(report, &ret, sizeof(ret)) != sizeof(ret);
+		_exit(ret);
+	}
+	waitpid(controller, &status, 0);
+	/* Only an undone restore comes here. */
+	status = -12345;
+	return write(report, &status, sizeof(status)) != sizeof(status);
+}
+
+int main(int argc, char **argv)
+{
+	u64 fault = 0, settle = 1, keep = 1;
+	struct ohib_err e = { 0 };
+	struct machine m, m2;
+	int opt, ret, pipefd[2], result = 0, second = 0;
+	const char *dir;
+	pid_t a, b;
+
+	while ((opt = getopt(argc, argv, "+f:s:k:")) != -1) {
+		if (opt == 'f')
+			fault = strtoull(optarg, NULL, 10);
+		else if (opt == 's')
+			settle = strtoull(optarg, NULL, 10);
+		else if (opt == 'k')
+			keep = strtoull(optarg, NULL, 10);
+	}
+	if (argc - optind < 2)
+		return 2;
+	dir = argv[optind];
+	a = new_namespace();
+	if (!a) {
+		private_mounts();
+		setsid();
+		quiet_fds(dir, "log");
+		execvp(argv[optind + 1], argv + optind + 1);
+		_exit(127);
+	}
+	sleep((unsigned int)settle);
+	ret = scrape(a, &m, &e);
+	if (ret) {
+		fprintf(stderr, "scrape: %s (%d)\n", e.msg, ret);
+		kill(a, SIGKILL);
+		return 1;
+	}
+	m.system.realtime_ns = (u64)clock_ns(CLOCK_REALTIME);
+	m.system.monotonic_ns = (u64)clock_ns(CLOCK_MONOTONIC) + 1000 * NSEC_PER_SEC;
+	m.system.boottime_ns = (u64)clock_ns(CLOCK_BOOTTIME) + 1000 * NSEC_PER_SEC;
+	to_file(dir, "before", &m);
+	kill(a, SIGKILL);
+	while (waitpid(-1, NULL, __WALL) > 0)
+		;
+	if (pipe2(pipefd, O_CLOEXEC))
+		return 1;
+	b = new_namespace();
+	if (!b)
+		_exit(shell_part(&m, fault, pipefd[1]));
+	close(pipefd[1]);
+	if (read(pipefd[0], &result, sizeof(result)) != sizeof(result))
+		result = -1;
+	if (result) {
+		if (read(pipefd[0], &second, sizeof(second)) == sizeof(second))
+			fprintf(stderr, "PID 1 goes on after the undo\n");
+		waitpid(b, NULL, 0);
+		return fault && second == -12345 ? 0 : 1;
+	}
+	sleep((unsigned int)keep);
+	memset(&e, 0, sizeof(e));
+	ret = scrape(b, &m2, &e);
+	if (ret)
+		fprintf(stderr, "scrape: %s (%d)\n", e.msg, ret);
+	else
+		to_file(dir, "after", &m2);
+	kill(b, SIGKILL);
+	return ret != 0;
+}
