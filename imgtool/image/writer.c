@@ -209,7 +209,7 @@ int ohib_writer_create(const struct ohib_writer_opts *opts, struct ohib_writer *
 	if (w->opts.chunk_pages > OHIB_CHUNK_PAGES_MAX)
 		w->opts.chunk_pages = OHIB_CHUNK_PAGES_MAX;
 
-	r = image_dev_open(&w->dev, opts->path, true, err);
+	r = image_dev_open(&w->dev, opts->path, IMAGE_DEV_WRITE, err);
 	if (!r && w->dev.size < 2 * OHIB_DATA_OFFSET)
 		r = ohib_err_set(err, -ENOSPC, "%s is too small for an image", opts->path);
 	if (!r)
@@ -264,7 +264,7 @@ int ohib_writer_unpark(struct ohib_writer *w, struct ohib_err *err)
 {
 	dev_t rdev = w->dev.rdev;
 	u64 size = w->dev.size;
-	int r = image_dev_open(&w->dev, w->opts.path, true, err);
+	int r = image_dev_open(&w->dev, w->opts.path, IMAGE_DEV_WRITE, err);
 
 	if (r)
 		return r;
