@@ -33,6 +33,29 @@ static int advance(struct restore *r, int fd, const char *path, s32 *next, s32 w
 	return 0;
 }
 
+/*
+ * A file on disk whose name the image kernel had dropped from its memory: by the handle that ext2, 3
+ * and 4 make of inode and generation (FILEID_INO32_GEN, include/linux/exportfs.h).
+ */
+static int open_by_handle(struct restore *r, const struct m_inotify_watch *w)
+{
+	u32 id[2] = { (u32)w->ino, w->generation };
+	union {
+		struct file_handle h;
+		u8 raw[sizeof(struct file_handle) + sizeof(id)];
+	} handle = { .h = { .handle_bytes = sizeof(id), .handle_type = 1 } };
+	int mnt = path_open(r, w->mnt->mountpoint, O_RDONLY | O_DIRECTORY, 0), fd;
+
+	if (mnt < 0)
+		return mnt;
+	memcpy(handle.raw + sizeof(struct file_handle), id, sizeof(id));
+	fd = open_by_handle_at(mnt, &handle.h, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		fd = -errno;
+	close(mnt);
+	return fd;
+}
+
 static int open_inotify(struct restore *r, struct m_file *f, int *out)
 {
 	const struct m_inotify *in = f->inotify;
@@ -55,7 +78,8 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 		if (!w)
 			break;
 		done = w->wd;
-		target = w->path ? path_open(r, w->path->path, O_PATH | O_NOFOLLOW, 0) : -ENOENT;
+		target = w->path ? path_open(r, w->path->path, O_PATH | O_NOFOLLOW, 0) :
+			 w->mnt	 ? open_by_handle(r, w) : -ENOENT;
 		if (target < 0) {
 			ret = r_fail(r, target, "cannot watch %s", w->path ? w->path->path : "a file");
 			break;
@@ -67,7 +91,8 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 			next = wd + 1;
 			if (wd != w->wd)
 				ret = r_fail(r, wd < 0 ? -errno : -EEXIST,
-					     "watch %d of %s came out as %d", w->wd, w->path->path, wd);
+					     "watch %d of %s came out as %d", w->wd,
+					     w->path ? w->path->path : "a file", wd);
 		}
 		close(target);
 	}
