@@ -33,29 +33,6 @@ static int advance(struct restore *r, int fd, const char *path, s32 *next, s32 w
 	return 0;
 }
 
-/*
- * A file on disk whose name the image kernel had dropped from its memory: by the handle that ext2, 3
- * and 4 make of inode and generation (FILEID_INO32_GEN, include/linux/exportfs.h).
- */
-static int open_by_handle(struct restore *r, const struct m_inotify_watch *w)
-{
-	u32 id[2] = { (u32)w->ino, w->generation };
-	union {
-		struct file_handle h;
-		u8 raw[sizeof(struct file_handle) + sizeof(id)];
-	} handle = { .h = { .handle_bytes = sizeof(id), .handle_type = 1 } };
-	int mnt = path_open(r, w->mnt->mountpoint, O_RDONLY | O_DIRECTORY, 0), fd;
-
-	if (mnt < 0)
-		return mnt;
-	memcpy(handle.raw + sizeof(struct file_handle), id, sizeof(id));
-	fd = open_by_handle_at(mnt, &handle.h, O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		fd = -errno;
-	close(mnt);
-	return fd;
-}
-
 static int open_inotify(struct restore *r, struct m_file *f, int *out)
 {
 	const struct m_inotify *in = f->inotify;
@@ -79,9 +56,10 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 			break;
 		done = w->wd;
 		target = w->path ? path_open(r, w->path->path, O_PATH | O_NOFOLLOW, 0) :
-			 w->mnt	 ? open_by_handle(r, w) : -ENOENT;
+				   open_by_number(r, w->mnt, w->ino, w->generation, O_PATH);
 		if (target < 0) {
-			ret = r_fail(r, target, "cannot watch %s", w->path ? w->path->path : "a file");
+			ret = r_fail(r, target, "cannot watch %s (inode %llu)",
+				     w->path ? w->path->path : "a file", (unsigned long long)w->ino);
 			break;
 		}
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
@@ -91,8 +69,7 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 			next = wd + 1;
 			if (wd != w->wd)
 				ret = r_fail(r, wd < 0 ? -errno : -EEXIST,
-					     "watch %d of %s came out as %d", w->wd,
-					     w->path ? w->path->path : "a file", wd);
+					     "inotify watch %d came out as %d", w->wd, wd);
 		}
 		close(target);
 	}
