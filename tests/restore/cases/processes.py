@@ -57,6 +57,7 @@ if starter == 0:
             shared[201] = (shared[201] + 1) % 256
     os._exit(0)
 os.waitpid(starter, 0)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGRTMIN])
 ticks = [0, 0]
 
 
@@ -70,7 +71,6 @@ for i in range(2):
     threading.Thread(target=tick, args=(i,), daemon=True).start()
 chld = []
 signal.signal(signal.SIGCHLD, lambda *a: chld.append(1))
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGRTMIN])
 os.kill(os.getpid(), signal.SIGUSR2)
 time.sleep(0.3)
 chld.clear()
