@@ -16,6 +16,7 @@
 #include "capture/capture.h"
 #include "cmd/cmd.h"
 #include "cmd/preflight.h"
+#include "config/config.h"
 
 static const char doc[] =
 	"Suspend this machine into the overlay image and switch it off.\v"
@@ -151,6 +152,12 @@ static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
 	say("overlayctl: %s\r\n", stage_names[stage]);
 }
 
+static int config(void *arg, struct json_object *json, struct ohib_err *err)
+{
+	(void)arg;
+	return config_capture(json, err);
+}
+
 int cmd_hibernate(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, NULL, doc, children, NULL, NULL };
@@ -185,6 +192,8 @@ int cmd_hibernate(int argc, char **argv)
 	o.c.writer.image_kernel = o.p.image_kernel;
 	o.c.writer.next_kernel = o.p.next_kernel;
 	o.c.progress = progress;
+	if (o.p.next_kernel[0])
+		o.c.config = config;
 	r = capture_hibernate(&o.c, &woken, &report, &err);
 	preflight_free(&o.p);
 	if (r) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "image/image.h"
+#include "reloader/configure.h"
 #include "reloader/reloader.h"
 #include "restore/restore.h"
 #include "translate/translate.h"
@@ -24,6 +25,7 @@ struct run {
 	bool committed;
 	char stage[32];
 	double stage_begun;
+	struct configure config;
 };
 
 static void end_stage(struct run *run)
@@ -59,6 +61,30 @@ static int commit(void *arg, struct ohib_err *err)
 	return r;
 }
 
+static int prepare(void *arg, const char *root, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	stage(run, "prepare");
+	return configure_prepare(&run->config, root, err);
+}
+
+static int configure(void *arg, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	stage(run, "configure");
+	return configure_restore(&run->config, err);
+}
+
+static int settle(void *arg, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	stage(run, "settle");
+	return configure_settle(&run->config, err);
+}
+
 static void print_refusals(const struct machine *m)
 {
 	struct refusal *row;
@@ -73,6 +99,9 @@ static int resume(struct run *run, struct ohib_err *err)
 	const struct restore_opts opts = {
 		.arg = run,
 		.commit = commit,
+		.prepare = prepare,
+		.configure = configure,
+		.settle = settle,
 		.progress = progress,
 	};
 	int r;
@@ -94,7 +123,9 @@ static int resume(struct run *run, struct ohib_err *err)
 	}
 	say("%zu processes, %zu open files, %zu mounts", run->m->processes.n, run->m->files.n,
 	    run->m->mounts.n);
-	r = restore_machine(run->m, &opts, err);
+	r = configure_open(&run->config, run->img, run->m, err);
+	if (!r)
+		r = restore_machine(run->m, &opts, err);
 	end_stage(run);
 	return r;
 }
@@ -112,13 +143,15 @@ static int unfit(const struct ohib_err *err)
 
 static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *err)
 {
-	struct run run = { .path = path, .img = img };
+	struct run run = { .path = path, .img = img, .config = { .home = -1, .root = -1 } };
 	int r = resume(&run, err);
 
 	if (r && run.committed)
 		exit(unfit(err));
 	if (!r)
 		_exit(0); /* the carried machine runs: touch nothing more */
+	configure_undo(&run.config);
+	configure_close(&run.config);
 	machine_free(run.m);
 	kernel_data_close(run.kernel);
 	return r;

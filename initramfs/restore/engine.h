@@ -161,6 +161,7 @@ int thread_sleep(struct restore *r, struct rtask *t);
 int thread_set(struct restore *r, struct rtask *t);
 
 /* mounts.c, tmpfs.c */
+#define MOUNTS_ROOT "/.overlay-root"	/* where the tree is built */
 int mounts_build(struct restore *r);
 int mounts_writable(struct restore *r);
 int mounts_switch(struct restore *r);

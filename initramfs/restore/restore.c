@@ -109,6 +109,8 @@ static int before_commit(struct restore *r)
 		r_progress(r, "mounts", 0, 0);
 		ret = mounts_build(r);
 	}
+	if (!ret && r->o->prepare)
+		ret = r->o->prepare(r->o->arg, r->o->keep_mounts ? "/" : MOUNTS_ROOT, r->e);
 	if (!ret)
 		ret = files_check(r);
 	if (!ret)
@@ -320,6 +322,8 @@ static int after_commit(struct restore *r)
 	files_close(r);
 	ttys_close(r);
 	shmem_close(r);
+	if (!ret && r->o->settle)
+		ret = r->o->settle(r->o->arg, r->e);
 	for_each_machine_proc(p, r)
 		if (!ret && !p->gone && p != r->init)
 			ret = detach(r, p);
