@@ -38,7 +38,7 @@ static int count(const char *text, const char *what)
 static int run_one(const char *self, size_t i, const char *dir, char *out, size_t size)
 {
 	char log[128], program[128];
-	const char *argv[16] = { self };
+	const char *argv[20] = { self };
 	int n = 1, status, fd;
 	ssize_t got;
 	pid_t pid;
@@ -51,7 +51,10 @@ static int run_one(const char *self, size_t i, const char *dir, char *out, size_
 	argv[n++] = "-w";
 	argv[n++] = "-s0";
 	argv[n++] = dir;
-	argv[n++] = "python3";
+	/* The program is not PID 1, which sees the reloader end as a child of its own. */
+	argv[n++] = "sh";
+	argv[n++] = "-c";
+	argv[n++] = "python3 $0; sleep 1000";
 	argv[n++] = program;
 	pid = fork();
 	if (!pid) {
