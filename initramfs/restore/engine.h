@@ -60,7 +60,6 @@ struct restore {
 	VEC(struct m_pipe *) pipes;
 	VEC(struct m_sock *) socks;
 	bool unix_on_disk, unix_done, unix_unlink_later;
-	int unix_lone_peer;
 };
 
 static inline struct rtask *r_leader(struct rproc *p)

@@ -281,6 +281,7 @@ int scrape(pid_t init, struct machine *m, struct ohib_err *e)
 
 	scrape_mm_reset();
 	scrape_files_reset();
+	scrape_sock_reset();
 	memset(m, 0, sizeof(*m));
 	m->arena = arena_create();
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", init);
@@ -330,5 +331,6 @@ int scrape(pid_t init, struct machine *m, struct ohib_err *e)
 	for (size_t i = 0; !ret && i < s.n; i++)
 		if (!s.procs[i].p->zombie)
 			ret = scrape_files(&s, &s.procs[i], e);
+	scrape_sock_peers(&s);
 	return ret;
 }

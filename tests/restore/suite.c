@@ -20,6 +20,7 @@ static const struct {
 } cases[] = {
 	{ "processes", "processes.py", { "-k", "4" } },
 	{ "files", "files.py", { "-k", "9" } },
+	{ "sockets", "sockets.py", { "-k", "4" } },
 	{ "clocks", "clocks.py", { "-k", "3" } },
 	{ "clocks, another kernel's vDSO", "clocks.py", { "-k", "3", "-v" } },
 	{ "undone at once", "processes.py", { "-f", "1" } },
