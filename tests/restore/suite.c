@@ -21,6 +21,7 @@ static const struct {
 	{ "processes", "processes.py", { "-k", "4" } },
 	{ "files", "files.py", { "-k", "9" } },
 	{ "sockets", "sockets.py", { "-k", "4" } },
+	{ "sleeps", "sleeps.py", { "-k", "7" } },
 	{ "clocks", "clocks.py", { "-k", "3" } },
 	{ "clocks, another kernel's vDSO", "clocks.py", { "-k", "3", "-v" } },
 	{ "undone at once", "processes.py", { "-f", "1" } },
