@@ -29,7 +29,8 @@ struct m_swap_area {
 
 struct m_system {
 	char release[65], version[65], nodename[65], domainname[65], machine[65];
-	u64 realtime_ns, monotonic_ns, boottime_ns;	/* at the snapshot */
+	/* at the snapshot, as processes see them: the offsets below are in them already */
+	u64 realtime_ns, monotonic_ns, boottime_ns;
 	s64 timens_monotonic_ns, timens_boottime_ns;	/* offsets of the carried time namespace, if any */
 	u32 pid_max;
 	u32 last_pid;

@@ -4,7 +4,8 @@
  * - CLOCK_MONOTONIC go on from where it was: it does not count the time a system is suspended;
  * - CLOCK_BOOTTIME go on plus the time the machine was off, told by the difference in CLOCK_REALTIME:
  *   it is the monotonic clock "that also includes any time that the system is suspended".
- * A second switch finds the image's clocks with its namespace's offsets added, so nothing nests.
+ * The image's clocks are those that its processes saw, with the offsets of an earlier switch in them,
+ * so that a second one does not nest.
  * Context: before any process is made, since offsets freeze when the first one enters.
  */
 #include <errno.h>
@@ -73,8 +74,9 @@ int clock_enter(struct restore *r)
 	off = now_ns(CLOCK_REALTIME) - (s64)s->realtime_ns;
 	if (off < 0)
 		off = 0; /* the hardware clock was set back: no time passed, as far as can be told */
-	mono = (s64)s->monotonic_ns + s->timens_monotonic_ns - now_ns(CLOCK_MONOTONIC);
-	boot = (s64)s->boottime_ns + s->timens_boottime_ns + off - now_ns(CLOCK_BOOTTIME);
+	/* What the processes saw, an earlier namespace's offsets included. */
+	mono = (s64)s->monotonic_ns - now_ns(CLOCK_MONOTONIC);
+	boot = (s64)s->boottime_ns + off - now_ns(CLOCK_BOOTTIME);
 	split(mono, &msec, &mnsec);
 	split(boot, &bsec, &bnsec);
 	n = snprintf(text, sizeof(text), "monotonic %lld %lld\nboottime %lld %lld\n",

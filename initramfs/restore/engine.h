@@ -32,6 +32,7 @@ struct rproc {
 	VEC(struct rtask *) tasks;	/* leader first */
 	struct m_mm *mm;		/* what its memory holds; NULL: nothing of the machine */
 	int mem_fd;			/* /proc/PID/mem */
+	u64 thunks;			/* its page of thunk.c; 0: none yet */
 };
 
 struct restore {
@@ -60,7 +61,6 @@ struct restore {
 	VEC(struct m_pipe *) pipes;
 	VEC(struct m_sock *) socks;
 	bool unix_on_disk, unix_done, unix_unlink_later;
-	int unix_lone_peer;
 };
 
 static inline struct rtask *r_leader(struct rproc *p)
@@ -163,6 +163,7 @@ int stop_process(struct restore *r, struct rproc *p);
 int thread_park(struct restore *r, struct rtask *t);
 int thread_sleep(struct restore *r, struct rtask *t);
 int thread_set(struct restore *r, struct rtask *t);
+u64 thunk_make(struct restore *r, struct rtask *t, struct user_regs_struct *u);
 
 int orphans_find(struct restore *r, bool *found); /* orphans.c: among what is mounted */
 

@@ -131,33 +131,51 @@ static bool enter_sleep(struct rtask *t, s64 *code)
 	return true;
 }
 
-/* Sleeps whose time left must be told anew, in the place that the program gave for it. */
-static void set_time_left(struct rtask *t, struct user_regs_struct *u)
+/*
+ * Sleeps whose time left must be told anew: in the place that the program gave for it where the
+ * kernel itself would write it there when interrupted, else by way of a thunk. Without a thunk the
+ * argument itself changes, which the program may see in the register or in its memory.
+ */
+static void set_time_left(struct restore *r, struct rtask *t, struct user_regs_struct *u)
 {
 	struct timespec ts = left(t->m);
 	struct timeval tv = { ts.tv_sec, (ts.tv_nsec + 999) / 1000 };
+	unsigned long long *arg = &u->r10;
+	u64 at;
 
 	switch (u->orig_rax) {
-	case SYS_select: /* as the kernel does itself when interrupted */
+	case SYS_select:
 		remote_write(t, u->r8, &tv, sizeof(tv));
-		break;
+		return;
 	case SYS_pselect6:
-	case SYS_io_getevents:
 		remote_write(t, u->r8, &ts, sizeof(ts));
-		break;
+		return;
 	case SYS_ppoll:
-	case SYS_rt_sigtimedwait:
 		remote_write(t, u->rdx, &ts, sizeof(ts));
+		return;
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+		thunk_make(r, t, u);
+		u->r10 = left_ms(t->m);
+		return;
+	case SYS_rt_sigtimedwait:
+		arg = &u->rdx;
+		break;
+	case SYS_io_getevents:
+	case SYS_recvmmsg:
+		arg = &u->r8;
 		break;
 	case SYS_semtimedop:
 	case SYS_epoll_pwait2:
-		remote_write(t, u->r10, &ts, sizeof(ts));
 		break;
-	case SYS_epoll_wait:
-	case SYS_epoll_pwait:
-		u->r10 = left_ms(t->m);
-		break;
+	default:
+		return;
 	}
+	at = thunk_make(r, t, u);
+	if (at && !remote_poke(t, at, &ts, sizeof(ts)))
+		*arg = at;
+	else
+		remote_write(t, *arg, &ts, sizeof(ts));
 }
 
 /* Decide the registers it goes on with; system calls that this takes are made here. */
@@ -167,7 +185,6 @@ int thread_sleep(struct restore *r, struct rtask *t)
 	struct user_regs_struct *u = &t->last;
 	s64 code;
 
-	(void)r;
 	*u = m->regs;
 	if (m->rseq)
 		remote_read(t, m->rseq + 8, &t->rseq_cs, sizeof(t->rseq_cs));
@@ -193,7 +210,7 @@ int thread_sleep(struct restore *r, struct rtask *t)
 			if (code != -K_ERESTART_RESTARTBLOCK && (code > -K_ERESTARTSYS || code < -516))
 				u->orig_rax = ~0ull;
 		} else {
-			set_time_left(t, u);
+			set_time_left(r, t, u);
 		}
 	} else if (code == -K_ERESTART_RESTARTBLOCK) {
 		/* Without a time to wake at nothing was saved that the arguments do not say. */
