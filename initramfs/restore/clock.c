@@ -74,9 +74,9 @@ int clock_enter(struct restore *r)
 	off = now_ns(CLOCK_REALTIME) - (s64)s->realtime_ns;
 	if (off < 0)
 		off = 0; /* the hardware clock was set back: no time passed, as far as can be told */
-	/* What the processes saw, an earlier namespace's offsets included. */
-	mono = (s64)s->monotonic_ns - now_ns(CLOCK_MONOTONIC);
-	boot = (s64)s->boottime_ns + off - now_ns(CLOCK_BOOTTIME);
+	r->off_ns = (u64)off;
+	mono = (s64)s->monotonic_ns + s->timens_monotonic_ns - now_ns(CLOCK_MONOTONIC);
+	boot = (s64)s->boottime_ns + s->timens_boottime_ns + off - now_ns(CLOCK_BOOTTIME);
 	split(mono, &msec, &mnsec);
 	split(boot, &bsec, &bnsec);
 	n = snprintf(text, sizeof(text), "monotonic %lld %lld\nboottime %lld %lld\n",
@@ -91,6 +91,13 @@ int clock_enter(struct restore *r)
 	if (ret)
 		return r_fail_pid(r, 1, (int)ret, "PID 1 cannot enter the time namespace");
 	return 0;
+}
+
+u64 clock_left(const struct restore *r, s32 clock, u64 left_ns)
+{
+	if (clock != CLOCK_BOOTTIME && clock != CLOCK_BOOTTIME_ALARM)
+		return left_ns;
+	return left_ns > r->off_ns ? left_ns - r->off_ns : 1;
 }
 
 int clock_undo(struct restore *r)

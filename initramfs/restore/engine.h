@@ -49,6 +49,7 @@ struct restore {
 	u64 init_insn;
 	bool init_seized, init_timens;
 	int old_timens;			/* the time namespace of before */
+	u64 off_ns;			/* how long the machine was off, by CLOCK_REALTIME */
 	int root_fd;			/* O_PATH, the machine's root directory */
 	bool committed, rw;
 	pid_t next_temp_pid;
@@ -83,6 +84,8 @@ int seize_chain(struct restore *r);	/* kill what stands between PID 1 and the co
 /* clock.c */
 int clock_enter(struct restore *r);
 int clock_undo(struct restore *r);
+/* Of a time left on @clock what the time off leaves; at least 1. CLOCK_BOOTTIME went on meanwhile. */
+u64 clock_left(const struct restore *r, s32 clock, u64 left_ns);
 
 /* plan.c: who is made by whom */
 int plan_make(struct restore *r);

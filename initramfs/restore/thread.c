@@ -82,10 +82,11 @@ static s64 restart_code(u64 nr)
 	return -K_ERESTARTSYS;
 }
 
-static struct timespec left(const struct m_thread *m)
+static struct timespec left(const struct restore *r, const struct m_thread *m)
 {
-	return (struct timespec){ (time_t)(m->sleep.left_ns / NSEC_PER_SEC),
-				  (long)(m->sleep.left_ns % NSEC_PER_SEC) };
+	u64 ns = clock_left(r, m->sleep.clock, m->sleep.left_ns);
+
+	return (struct timespec){ (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
 }
 
 static u64 left_ms(const struct m_thread *m)
@@ -100,10 +101,10 @@ static u64 left_ms(const struct m_thread *m)
  * the time left in scratch memory and is interrupted in it at once, so that the block is there and
  * its registers can be the old ones. Sets *code to what rax is to be.
  */
-static bool enter_sleep(struct rtask *t, s64 *code)
+static bool enter_sleep(const struct restore *r, struct rtask *t, s64 *code)
 {
 	const struct user_regs_struct *u = &t->m->regs;
-	struct timespec ts = left(t->m);
+	struct timespec ts = left(r, t->m);
 	u64 va = remote_put(t, 0, &ts, sizeof(ts));
 	u64 arg[6] = { u->rdi, u->rsi, u->rdx, u->r10, u->r8, u->r9 };
 
@@ -138,7 +139,7 @@ static bool enter_sleep(struct rtask *t, s64 *code)
  */
 static void set_time_left(struct restore *r, struct rtask *t, struct user_regs_struct *u)
 {
-	struct timespec ts = left(t->m);
+	struct timespec ts = left(r, t->m);
 	struct timeval tv = { ts.tv_sec, (ts.tv_nsec + 999) / 1000 };
 	unsigned long long *arg = &u->r10;
 	u64 at;
@@ -205,7 +206,7 @@ int thread_sleep(struct restore *r, struct rtask *t)
 	}
 	if (m->sleep.timed && !m->sleep.absolute &&
 	    (m->entry == M_ENTRY_INSIDE || code == -K_ERESTART_RESTARTBLOCK)) {
-		if (enter_sleep(t, &code)) {
+		if (enter_sleep(r, t, &code)) {
 			/* Anything but a restart is the call's own result: it is over. */
 			if (code != -K_ERESTART_RESTARTBLOCK && (code > -K_ERESTARTSYS || code < -516))
 				u->orig_rax = ~0ull;
