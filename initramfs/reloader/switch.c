@@ -5,12 +5,15 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "ghost/ghost.h"
 #include "image/image.h"
+#include "reloader/configure.h"
 #include "reloader/reloader.h"
 #include "restore/restore.h"
 #include "translate/translate.h"
@@ -20,9 +23,11 @@ struct run {
 	struct ohib_image *img;
 	struct kernel_data *kernel;
 	struct machine *m;
+	struct ghosts *ghosts;
 	bool committed;
 	char stage[32];
 	double stage_begun;
+	struct configure config;
 };
 
 static void end_stage(struct run *run)
@@ -58,6 +63,37 @@ static int commit(void *arg, struct ohib_err *err)
 	return r;
 }
 
+static int prepare(void *arg, const char *root, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	stage(run, "prepare");
+	return configure_prepare(&run->config, root, err);
+}
+
+static int configure(void *arg, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	stage(run, "configure");
+	return configure_restore(&run->config, err);
+}
+
+static int settle(void *arg, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	stage(run, "settle");
+	return configure_settle(&run->config, err);
+}
+
+static int ghost(void *arg, u64 id, int fd, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	return ghosts_write(run->ghosts, id, fd, err);
+}
+
 static void print_refusals(const struct machine *m)
 {
 	struct refusal *row;
@@ -72,7 +108,11 @@ static int resume(struct run *run, struct ohib_err *err)
 	const struct restore_opts opts = {
 		.arg = run,
 		.commit = commit,
+		.prepare = prepare,
+		.configure = configure,
+		.settle = settle,
 		.progress = progress,
+		.ghost = ghost,
 	};
 	int r;
 
@@ -93,7 +133,11 @@ static int resume(struct run *run, struct ohib_err *err)
 	}
 	say("%zu processes, %zu open files, %zu mounts", run->m->processes.n, run->m->files.n,
 	    run->m->mounts.n);
-	r = restore_machine(run->m, &opts, err);
+	r = configure_open(&run->config, run->img, run->m, err);
+	if (!r)
+		r = ghosts_from_image(run->img, &run->ghosts, err);
+	if (!r)
+		r = restore_machine(run->m, &opts, err);
 	end_stage(run);
 	return r;
 }
@@ -109,43 +153,24 @@ static int unfit(const struct ohib_err *err)
 	return RELOAD_UNFIT;
 }
 
-int reload_switch(const char *image)
+static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *err)
 {
-	struct run run = { .path = image };
-	const struct ohib_image_info *info;
-	struct ohib_err err = {}, again = {};
-	char reason[256];
-	int r;
+	struct run run = { .path = path, .img = img, .config = { .home = -1, .root = -1 } };
+	int r = resume(&run, err);
 
-	r = ohib_image_open(image, &run.img, &err);
-	if (r == -ENODATA)
-		return RELOAD_NO_IMAGE;
-	if (r) {
-		say("%s", err.msg);
-		return RELOAD_UNDONE;
-	}
-	info = ohib_image_info(run.img);
-	if (info->state != OHIB_STATE_ARMED && info->state != OHIB_STATE_RESUMING) {
-		ohib_image_close(run.img);
-		return RELOAD_NO_IMAGE;
-	}
-	say("resuming the machine of Linux %s", info->image_kernel);
-	r = ohib_image_set_state(image, OHIB_STATE_RESUMING, NULL, &err);
+	if (r && run.committed)
+		exit(unfit(err));
 	if (!r)
-		r = resume(&run, &err);
-	if (!r)
-		return 0;
-	if (run.committed)
-		return unfit(&err);
-	say("cannot resume: %s", err.msg);
-	if (err.pid)
-		snprintf(reason, sizeof(reason), "process %d: %.220s", err.pid, err.msg);
-	else
-		snprintf(reason, sizeof(reason), "%.255s", err.msg);
-	if (ohib_image_set_state(image, OHIB_STATE_ARMED, reason, &again))
-		say("%s", again.msg);
+		_exit(0); /* the carried machine runs: touch nothing more */
+	configure_undo(&run.config);
+	configure_close(&run.config);
+	ghosts_free(run.ghosts);
 	machine_free(run.m);
 	kernel_data_close(run.kernel);
-	ohib_image_close(run.img);
-	return RELOAD_UNDONE;
+	return r;
+}
+
+int reload_switch(const char *image)
+{
+	return reload_attempt(image, "under this kernel", switch_to);
 }
