@@ -17,9 +17,9 @@ CFLAGS   ?= -O2 -g
 WARN     := -Wall -Wextra -Werror
 # The tool runs while file systems are frozen: bind everything at start.
 ALL_CFLAGS  = -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-	      -Iimgtool -Iinitramfs -pthread
+	      -Iimgtool -Iinitramfs -I/usr/include/libnl3 -pthread
 ALL_LDFLAGS = -Wl,-z,now $(LDFLAGS)
-LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lgcrypt -lgpg-error -ljson-c -lblkid
+LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lxxhash -lgcrypt -lgpg-error -ljson-c -lblkid -l:libnl-3.a
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 # Every folder of imgtool/ but cmd/ is the library; sources are found, not listed.
@@ -36,7 +36,7 @@ RELOAD_OBJ := $(RELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 # Restore code is tested too: under the sanitizers it is part of the library.
 RESTORE_SRC := $(sort $(wildcard initramfs/restore/*.c))
 SAN_OBJ    := $(LIB_SRC:%.c=$(BUILD)/san/%.o) $(RESTORE_SRC:%.c=$(BUILD)/san/%.o)
-UNIT_BIN   := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_BIN   := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%) $(BUILD)/unit/restore
 FUZZ_OBJ   := $(LIB_SRC:%.c=$(BUILD)/fuzzobj/%.o)
 FUZZ_BIN   := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
 
@@ -112,6 +112,11 @@ $(BUILD)/overlayctl: $(CMD_OBJ) $(BUILD)/libohib.a
 $(BUILD)/overlay-reload: $(RELOAD_OBJ) $(BUILD)/libohib.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -static -o $@ $(RELOAD_OBJ) $(BUILD)/libohib.a $(LIBS)
+
+$(BUILD)/unit/restore: $(patsubst %.c,$(BUILD)/san/%.o,$(wildcard tests/restore/*.c)) $(BUILD)/libohib-san.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libohib-san.a $(LIBS)
 
 $(BUILD)/unit/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/libohib-san.a
 	@mkdir -p $(@D)

@@ -16,17 +16,25 @@
 #include "capture/capture.h"
 #include "cmd/cmd.h"
 #include "cmd/preflight.h"
+#include "config/config.h"
+#include "ghost/ghost.h"
+#include "util/cleanup.h"
 
 static const char doc[] =
 	"Suspend this machine into the overlay image and switch it off.\v"
-	"Without --next-kernel the next boot puts it back exactly as it was, under the same kernel. With it, its "
-	"processes go on under another kernel: VERSION is a release or a series (6.12); without it the newest "
+	"Without --next-kernel the next boot puts it back exactly as it was, under the same "
+	"kernel. With it, its "
+	"processes go on under another kernel: VERSION is a release or a series (6.12); without it "
+	"the newest "
 	"installed kernel but the running one is meant.\n\n"
-	"First everything that `overlayctl check' does; then processes and file systems are frozen, memory is "
-	"copied and written, and at last the image is armed: the boot menu then resumes it by itself. If anything "
+	"First everything that `overlayctl check' does; then processes and file systems are "
+	"frozen, memory is "
+	"copied and written, and at last the image is armed: the boot menu then resumes it by "
+	"itself. If anything "
 	"fails before that, the machine goes on as if nothing had been.\n\n"
 	"This command returns in the machine that was woken, and says under which kernel.\n\n"
-	"Exit codes: 0 woken, 1 failed and the machine is as it was, 3 refused beforehand, 2 usage.";
+	"Exit codes: 0 woken, 1 failed and the machine is as it was, 3 refused beforehand, 2 "
+	"usage.";
 
 struct opts {
 	struct common_opts common;
@@ -37,16 +45,17 @@ struct opts {
 enum { OPT_REBOOT = 256, OPT_KEXEC, OPT_CHUNK, OPT_ACCELERATION };
 
 static const struct argp_option options[] = {
-	{ "next-kernel", 'n', "VERSION", OPTION_ARG_OPTIONAL, "Go on under another kernel", 0 },
-	{ "reboot", OPT_REBOOT, NULL, 0, "Reboot at once instead of switching off", 0 },
-	{ "kexec", OPT_KEXEC, NULL, 0, "Start the kernel that was loaded with kexec -l", 0 },
-	{ "threads", 't', "N", 0, "Compressing threads (default: one per CPU)", 2 },
-	{ "chunk-pages", OPT_CHUNK, "N", 0, "Pages compressed together, 1 to 64 (default 32)", 2 },
-	{ "acceleration", OPT_ACCELERATION, "N", 0, "LZ4: higher is quicker and larger (default 2)", 2 },
-	{ 0 },
+	{"next-kernel", 'n', "VERSION", OPTION_ARG_OPTIONAL, "Go on under another kernel", 0},
+	{"reboot", OPT_REBOOT, NULL, 0, "Reboot at once instead of switching off", 0},
+	{"kexec", OPT_KEXEC, NULL, 0, "Start the kernel that was loaded with kexec -l", 0},
+	{"threads", 't', "N", 0, "Compressing threads (default: one per CPU)", 2},
+	{"chunk-pages", OPT_CHUNK, "N", 0, "Pages compressed together, 1 to 64 (default 32)", 2},
+	{"acceleration", OPT_ACCELERATION, "N", 0,
+	 "LZ4: higher is quicker and larger (default: by what is slower, disk or CPU)", 2},
+	{0},
 };
 
-static const struct argp_child children[] = { { &device_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -81,22 +90,25 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+/* Files without a name are kept in memory until the image is written. */
+#define GHOSTS_MAX (256u << 20)
+
 /* --- progress on the console */
 
 static struct {
-	int fd;			/* /dev/console; -1: none */
+	int fd; /* /dev/console; -1: none */
 	struct timespec began, last;
-} console = { .fd = -1 };
+} console = {.fd = -1};
 
 static const char *const stage_names[CAPTURE_NR_STAGES] = {
-	[CAPTURE_PREPARE] = "preparing",	[CAPTURE_FREEZE] = "freezing",
-	[CAPTURE_SNAPSHOT] = "copying memory",	[CAPTURE_WRITE] = "writing",
-	[CAPTURE_ARM] = "arming the image",	[CAPTURE_DOWN] = "going down",
+	[CAPTURE_PREPARE] = "preparing",       [CAPTURE_FREEZE] = "freezing",
+	[CAPTURE_SNAPSHOT] = "copying memory", [CAPTURE_WRITE] = "writing",
+	[CAPTURE_ARM] = "arming the image",    [CAPTURE_DOWN] = "going down",
 };
 
 /*
- * Straight to the console, without waiting for it: a pty's reader is frozen, a file's file system is.
- * It is opened for each line, so that the image holds no descriptor of it.
+ * Straight to the console, without waiting for it: a pty's reader is frozen, a file's file system
+ * is. It is opened for each line, so that the image holds no descriptor of it.
  */
 __attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
 {
@@ -131,7 +143,8 @@ static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
 		if (seconds(&console.last, &now) < 0.5)
 			return;
 		console.last = now;
-		say("\roverlayctl: writing %3.0f %%  %.0f MB/s ", 100.0 * (double)done / (double)total,
+		say("\roverlayctl: writing %3.0f %%  %.0f MB/s ",
+		    100.0 * (double)done / (double)total,
 		    (double)done * 4096 / 1e6 / seconds(&console.began, &now));
 		return;
 	}
@@ -144,20 +157,41 @@ static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
 		say("\roverlayctl: wrote %.0f MB as %.0f MB in %.2f s (%.0f MB/s)   \r\n",
 		    (double)s->raw_bytes / 1e6, (double)s->disk_bytes / 1e6, t,
 		    (double)s->raw_bytes / 1e6 / t);
-		say("overlayctl: prepare %.2f s, freeze %.2f s, copy %.2f s, write %.2f s, arm %.2f s\r\n",
+		say("overlayctl: prepare %.2f s, freeze %.2f s, copy %.2f s, write %.2f s, arm "
+		    "%.2f s\r\n",
 		    report->stage[CAPTURE_PREPARE], report->stage[CAPTURE_FREEZE],
 		    report->stage[CAPTURE_SNAPSHOT], t, report->stage[CAPTURE_ARM]);
 	}
 	say("overlayctl: %s\r\n", stage_names[stage]);
 }
 
+static int add_config(void *arg, struct json_object *config, struct ohib_err *err)
+{
+	(void)arg;
+	return config_capture(config, err);
+}
+
+/* Contents that no name leads to any more would go with the old kernel. */
+static int add_ghosts(void *arg, struct ohib_writer *w, struct ohib_err *err)
+{
+	_cleanup_free_ void *data = NULL;
+	size_t len;
+	int r;
+
+	(void)arg;
+	r = ghosts_collect(GHOSTS_MAX, &data, &len, err);
+	if (!r && data)
+		r = ohib_writer_section(w, OHIB_SEC_GHOSTS, data, len, true, err);
+	return r;
+}
+
 int cmd_hibernate(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, doc, children, NULL, NULL };
+	static const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
 	struct capture_report report;
-	struct ohib_woken woken = { 0 };
-	struct ohib_err err = { 0 };
-	struct opts o = { 0 };
+	struct ohib_woken woken = {0};
+	struct ohib_err err = {0};
+	struct opts o = {0};
 	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
@@ -185,6 +219,10 @@ int cmd_hibernate(int argc, char **argv)
 	o.c.writer.image_kernel = o.p.image_kernel;
 	o.c.writer.next_kernel = o.p.next_kernel;
 	o.c.progress = progress;
+	if (o.p.wants_switch) {
+		o.c.config = add_config;
+		o.c.sections = add_ghosts;
+	}
 	r = capture_hibernate(&o.c, &woken, &report, &err);
 	preflight_free(&o.p);
 	if (r) {

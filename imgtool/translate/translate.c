@@ -148,6 +148,41 @@ static void free_xlate(struct xlate *x)
 		map_free(maps[i]);
 }
 
+static void initial_mounts(struct xlate *x)
+{
+	xlate_mounts(x, x_u64(x, x_u64(x, x->init_task, F_TASK_NSPROXY), F_NS_MNT));
+	if (x->opts->mountinfo)
+		xlate_block_options(x, x->opts->mountinfo);
+}
+
+static void swaps(struct xlate *x)
+{
+	xlate_swaps(x);
+	if (x->opts->swaps)
+		swap_areas_apply(&x->m->system, x->opts->swaps);
+}
+
+static void sleeps(struct xlate *x)
+{
+	if (!x->live)
+		xlate_sleeps(x);
+}
+
+/* In this order: each needs what is before it. */
+static void (*const passes[])(struct xlate *x) = {
+	xlate_system,
+	xlate_clocks,
+	initial_mounts,
+	swaps,
+	sleeps,
+	xlate_tasks,
+	xlate_sysvipc,
+	xlate_sock_links,
+	xlate_lock_owners,
+	xlate_memory_fs,
+	xlate_kernel_fs,
+};
+
 int machine_translate(struct kernel_data *k, const struct translate_opts *o, struct machine **out,
 		      struct ohib_err *err)
 {
@@ -160,7 +195,9 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 		.live = view_is_live(k->view),
 		.no_pages = o->no_pages,
 		.regs_pad = ~0ull,
+		.opts = o,
 	};
+	size_t i;
 
 	struct page_reader *pages;
 
@@ -181,28 +218,8 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 	m->system.boottime_ns = o->boottime_ns;
 
 	find_init(&x);
-	if (!x_failed(&x))
-		xlate_system(&x);
-	if (!x_failed(&x))
-		xlate_clocks(&x);
-	if (!x_failed(&x))
-		xlate_mounts(&x, x_u64(&x, x_u64(&x, x.init_task, F_TASK_NSPROXY), F_NS_MNT));
-	if (!x_failed(&x) && o->mountinfo)
-		xlate_block_options(&x, o->mountinfo);
-	if (!x_failed(&x))
-		xlate_swaps(&x);
-	if (!x_failed(&x) && o->swaps)
-		swap_areas_apply(&m->system, o->swaps);
-	if (!x_failed(&x) && !x.live)
-		xlate_sleeps(&x);
-	if (!x_failed(&x))
-		xlate_tasks(&x);
-	if (!x_failed(&x))
-		xlate_sysvipc(&x);
-	if (!x_failed(&x))
-		xlate_memory_fs(&x);
-	if (!x_failed(&x))
-		xlate_kernel_fs(&x);
+	for (i = 0; i < ARRAY_SIZE(passes) && !x_failed(&x); i++)
+		passes[i](&x);
 	free_xlate(&x);
 	if (x_failed(&x)) {
 		if (err && !err->code)
@@ -298,6 +315,17 @@ static void free_file(struct m_file *f)
 	}
 }
 
+static void free_sock(struct m_sock *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->receive.n; i++)
+		vec_free(&s->receive.v[i].fds);
+	vec_free(&s->receive);
+	vec_free(&s->pending);
+	vec_free(&s->nl_generic);
+}
+
 void machine_free(struct machine *m)
 {
 	struct m_process *p;
@@ -306,6 +334,7 @@ void machine_free(struct machine *m)
 	struct m_shmem *s;
 	struct m_file *f;
 	struct m_pipe *pipe;
+	struct m_sock *sock;
 	struct m_tty *tty;
 
 	if (!m)
@@ -322,6 +351,8 @@ void machine_free(struct machine *m)
 		free_file(f);
 	vec_foreach(s, &m->shmems)
 		vec_free(&s->pages);
+	vec_foreach(sock, &m->socks)
+		free_sock(sock);
 	vec_foreach(pipe, &m->pipes)
 		vec_free(&pipe->bufs);
 	vec_foreach(tty, &m->ttys)

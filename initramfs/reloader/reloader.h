@@ -16,6 +16,16 @@ enum reload_exit {
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 double seconds(void);
 
+struct ohib_image;
+
+/*
+ * One attempt to resume the image: its state is `resuming` while @how runs; when that fails it is armed
+ * again, with the reason in it. Returns an exit code.
+ */
+int reload_attempt(const char *image, const char *how_called,
+		   int (*how)(const char *path, struct ohib_image *img,
+			      struct ohib_err *err));
+
 int reload_switch(const char *image);
 int reload_exact(const char *image);
 int reload_mark_stale(const char *image, const char *reason);

@@ -22,6 +22,17 @@
 #define MOVE_MOUNT_SET_GROUP 0x100
 #endif
 
+/* The initramfs's own root, which the machine's root file system is mounted over. */
+static bool is_rootfs(const struct m_mount *m)
+{
+	return !m->parent && !strcmp(m->sb->fstype, "rootfs");
+}
+
+static bool is_root(const struct m_mount *m)
+{
+	return !m->parent || (is_rootfs(m->parent) && !strcmp(m->mountpoint, "/"));
+}
+
 static int move_mount_fd(int from, int to)
 {
 	return (int)syscall(SYS_move_mount, from, "", to, "",
@@ -95,7 +106,7 @@ static int make_one(struct restore *r, struct m_mount *m)
 	if (tree < 0)
 		return r_fail(r, tree, "cannot reach %s of the file system of mount %s",
 			      m->root ? m->root : "/", m->mountpoint);
-	if (m->parent) {
+	if (!is_root(m)) {
 		point = open_point(r, m);
 	} else {
 		mkdir(NEW_ROOT, 0700);
@@ -105,7 +116,7 @@ static int make_one(struct restore *r, struct m_mount *m)
 		ret = r_fail(r, point, "mount point %s is not there", m->mountpoint);
 	else if (move_mount_fd(tree, point))
 		ret = r_fail(r, -errno, "cannot mount on %s", m->mountpoint);
-	else if (!m->parent)
+	else if (is_root(m))
 		r->root_fd = fcntl(tree, F_DUPFD_CLOEXEC, 0);
 	if (!ret)
 		ret = set_flags(r, m, tree);
@@ -156,6 +167,8 @@ static int set_propagation(struct restore *r)
 	int ret = 0;
 
 	vec_foreach(m, &r->m->mounts) {
+		if (!m->restore)
+			continue;
 		first = m->master_group ? first_of_group(r, m->master_group, m) : NULL;
 		if (!ret && first) {
 			ret = join_group(r, m, first);
@@ -193,10 +206,11 @@ int mounts_build(struct restore *r)
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return r_fail(r, -errno, "cannot make the initramfs's mounts private");
 	ret = superblocks_mount(r);
-	close(r->root_fd);
+	if (r->root_fd >= 0)
+		close(r->root_fd);
 	r->root_fd = -1;
 	vec_foreach(m, &r->m->mounts)
-		if (!ret)
+		if (!ret && !is_rootfs(m))
 			ret = make_one(r, m);
 	if (!ret && r->root_fd < 0)
 		ret = r_fail(r, -EINVAL, "the machine has no root mount");
@@ -261,6 +275,9 @@ int mounts_switch(struct restore *r)
 void mounts_undo(struct restore *r)
 {
 	close_points(r);
+	if (r->root_fd >= 0)
+		close(r->root_fd);
+	r->root_fd = -1;
 	umount2(NEW_ROOT, MNT_DETACH);
 	rmdir(NEW_ROOT);
 	superblocks_unmount(r, true);

@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "fs.h"
 
@@ -39,6 +40,17 @@ static const char *source_of(struct restore *r, const struct m_superblock *sb)
 	return sb->fstype;
 }
 
+/* What was unmounted a moment ago may be busy still. */
+static int mount_again(const char *source, const char *target, const char *type, unsigned long flags,
+		       const char *options)
+{
+	int ret;
+
+	for (int i = 0; (ret = mount(source, target, type, flags, options)) && errno == EBUSY && i < 100; i++)
+		usleep(50000);
+	return ret;
+}
+
 static int mount_one(struct restore *r, struct m_superblock *sb, struct base *b)
 {
 	unsigned long flags = sb->sb_flags & SB_FLAGS;
@@ -59,9 +71,9 @@ static int mount_one(struct restore *r, struct m_superblock *sb, struct base *b)
 	} else if (sb->readonly && sb->kind != M_FS_TMPFS && sb->kind != M_FS_RAMFS) {
 		flags |= MS_RDONLY;
 	}
-	if (mount(source, b->path, sb->fstype, flags, sb->options) &&
+	if (mount_again(source, b->path, sb->fstype, flags, sb->options) &&
 	    /* An option that this kernel has no more, or shows but does not take. */
-	    (errno != EINVAL || mount(source, b->path, sb->fstype, flags, NULL)))
+	    (errno != EINVAL || mount_again(source, b->path, sb->fstype, flags, NULL)))
 		return r_fail(r, -errno, "cannot mount the %s file system of %s", sb->fstype, source);
 	return 0;
 }
@@ -95,7 +107,7 @@ int superblocks_mount(struct restore *r)
 		struct base *b;
 
 		sb = m->sb;
-		if (sb->restore)
+		if (sb->restore || (!m->parent && !strcmp(sb->fstype, "rootfs")))
 			continue;
 		b = sb->restore = calloc(1, sizeof(*b));
 		if (!b)

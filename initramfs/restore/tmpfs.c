@@ -138,7 +138,7 @@ static int make(struct tree *t, const struct m_dentry *d)
 		ret = make_node(t, in);
 		if (ret)
 			return ret < 0 ? ret : 0;
-		if (in->nlink > 1 && !S_ISDIR(in->mode)) {
+		if (!S_ISDIR(in->mode)) {
 			first = arena_strdup(t->r->m->arena, t->path);
 			if (!first || map_put(&t->first, (u64)in, first))
 				return r_fail(t->r, -ENOMEM, "no memory for links");

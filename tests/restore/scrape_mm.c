@@ -12,6 +12,14 @@
 #include "scrape_priv.h"
 
 static struct map pages; /* frame → contents */
+static struct map files, shmems;
+
+void scrape_mm_reset(void)
+{
+	map_free(&pages);
+	map_free(&files);
+	map_free(&shmems);
+}
 
 static int read_page(void *arg, const struct m_page_src *src, void *buf)
 {
@@ -63,7 +71,6 @@ struct m_path *scrape_path(struct scrape *s, const char *path)
 /* The mapped file: one m_file for each inode. */
 static struct m_file *mapped(struct scrape *s, const char *path, u64 ino, u64 dev)
 {
-	static struct map files;
 	u64 key = ino << 12 ^ dev ^ 1ull << 63;
 	struct m_file *f = map_get(&files, key);
 
@@ -80,8 +87,7 @@ static struct m_file *mapped(struct scrape *s, const char *path, u64 ino, u64 de
 
 static struct m_shmem *shared(struct scrape *s, const char *path, u64 ino, u64 size)
 {
-	static struct map all;
-	struct m_shmem *sh = map_get(&all, ino);
+	struct m_shmem *sh = map_get(&shmems, ino);
 	char *end;
 
 	if (!sh) {
@@ -92,11 +98,34 @@ static struct m_shmem *shared(struct scrape *s, const char *path, u64 ino, u64 s
 		if (end)
 			*end = '\0';
 		sh->mode = 0777;
-		map_put(&all, ino, sh);
+		map_put(&shmems, ino, sh);
 		vec_push(&s->m->shmems, sh);
 	}
 	if (size > sh->size)
 		sh->size = size;
+	return sh;
+}
+
+/* A memfd that is open: its contents by way of the descriptor, unless it is mapped too. */
+struct m_shmem *scrape_memfd(struct scrape *s, const char *link, const char *name, u64 ino, u64 size)
+{
+	struct m_shmem *sh = shared(s, name, ino, size);
+	static u64 next = 1ull << 60;
+	int fd = sh->pages.n ? -1 : open(link, O_RDONLY);
+
+	for (u64 off = 0; fd >= 0 && off < size; off += OHIB_PAGE_SIZE) {
+		struct m_page pg = { .va = off, .src = { M_PAGE_PFN, 0, ++next } };
+		void *copy = calloc(1, OHIB_PAGE_SIZE);
+
+		if (pread(fd, copy, OHIB_PAGE_SIZE, (off_t)off) > 0) {
+			map_put(&pages, pg.src.where, copy);
+			vec_push(&sh->pages, pg);
+		}
+	}
+	if (fd >= 0) {
+		sh->seals = (u32)fcntl(fd, F_GET_SEALS);
+		close(fd);
+	}
 	return sh;
 }
 
