@@ -39,6 +39,7 @@ static const char doc[] =
 struct opts {
 	struct common_opts common;
 	struct preflight p;
+	struct refusals frozen;
 	struct capture_opts c;
 };
 
@@ -92,6 +93,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* Files without a name are kept in memory until the image is written. */
 #define GHOSTS_MAX (256u << 20)
+#define TRIES 5
 
 /* --- progress on the console */
 
@@ -165,10 +167,19 @@ static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
 	say("overlayctl: %s\r\n", stage_names[stage]);
 }
 
+/*
+ * User space stands still now: look once more, so that nothing is found missing only when the machine
+ * is down. -EBUSY: something came up in between, told in o->frozen.
+ */
 static int add_config(void *arg, struct json_object *config, struct ohib_err *err)
 {
-	(void)arg;
-	return config_capture(config, err);
+	struct opts *o = arg;
+	int r;
+
+	r = preflight_frozen(&o->p, &o->frozen, err);
+	if (!r && refused(&o->frozen))
+		r = ohib_err_set(err, -EBUSY, "%zu objects cannot be carried", o->frozen.list.n);
+	return r ? r : config_capture(config, err);
 }
 
 /* Contents that no name leads to any more would go with the old kernel. */
@@ -185,53 +196,79 @@ static int add_ghosts(void *arg, struct ohib_writer *w, struct ohib_err *err)
 	return r;
 }
 
+static int capture(struct opts *o, struct ohib_woken *woken, struct capture_report *report,
+		   struct ohib_err *err)
+{
+	o->c.arg = o;
+	o->c.writer.path = o->p.path;
+	o->c.writer.device = o->p.name;
+	o->c.writer.image_kernel = o->p.image_kernel;
+	o->c.writer.next_kernel = o->p.next_kernel;
+	o->c.progress = progress;
+	if (o->p.wants_switch) {
+		o->c.config = add_config;
+		o->c.sections = add_ghosts;
+	}
+	return capture_hibernate(&o->c, woken, report, err);
+}
+
+static void announce(const struct preflight *p)
+{
+	if (p->next_kernel[0])
+		printf("Suspending to %s; to go on under Linux %s\n", p->name, p->next_kernel);
+	else
+		printf("Suspending to %s\n", p->name);
+	fflush(stdout);
+}
+
+/*
+ * What stands against it may be gone in a moment (an event not read yet, a helper that is about to
+ * end), so it is tried a few times before it is a refusal.
+ */
 int cmd_hibernate(int argc, char **argv)
 {
-	static const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
+	static const struct argp argp = { options, parse, NULL, doc, children, NULL, NULL };
 	struct capture_report report;
-	struct ohib_woken woken = {0};
-	struct ohib_err err = {0};
-	struct opts o = {0};
-	int r;
+	struct ohib_woken woken = { 0 };
+	struct ohib_err err = { 0 };
+	struct opts o = { 0 };
+	int r, try, code;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	o.p.device = o.common.device;
-	r = preflight_run(&o.p, &err);
-	if (r) {
-		complain(&err);
+	for (try = 1;; try++) {
+		r = preflight_run(&o.p, &err);
+		if (r)
+			break;
+		if (!refused(&o.p.refusals)) {
+			if (try == 1)
+				announce(&o.p);
+			r = capture(&o, &woken, &report, &err);
+			if (r != -EBUSY || !refused(&o.frozen))
+				break;
+			take_refusals(&o.p.refusals, &o.frozen);
+		}
+		if (try == TRIES)
+			break;
 		preflight_free(&o.p);
-		return EXIT_FAILED;
+		ohib_err_clear(&err);
+		usleep(400000);
 	}
-	preflight_print(&o.p);
 	if (refused(&o.p.refusals)) {
+		preflight_print(&o.p);
 		fprintf(stderr, "overlayctl: refused; nothing was changed\n");
-		preflight_free(&o.p);
-		return EXIT_REFUSED;
-	}
-	if (o.p.next_kernel[0])
-		printf("Suspending to %s; to go on under Linux %s\n", o.p.name, o.p.next_kernel);
-	else
-		printf("Suspending to %s\n", o.p.name);
-	fflush(stdout);
-
-	o.c.writer.path = o.p.path;
-	o.c.writer.device = o.p.name;
-	o.c.writer.image_kernel = o.p.image_kernel;
-	o.c.writer.next_kernel = o.p.next_kernel;
-	o.c.progress = progress;
-	if (o.p.wants_switch) {
-		o.c.config = add_config;
-		o.c.sections = add_ghosts;
-	}
-	r = capture_hibernate(&o.c, &woken, &report, &err);
-	preflight_free(&o.p);
-	if (r) {
+		code = EXIT_REFUSED;
+	} else if (r) {
 		complain(&err);
 		fprintf(stderr, "overlayctl: the machine goes on as it was\n");
-		return EXIT_FAILED;
+		code = EXIT_FAILED;
+	} else {
+		preflight_print(&o.p);
+		if (err.code)
+			complain(&err);
+		printf("resumed under Linux %s\n", woken.kernel);
+		code = EXIT_OK;
 	}
-	if (err.code)
-		complain(&err);
-	printf("resumed under Linux %s\n", woken.kernel);
-	return EXIT_OK;
+	preflight_free(&o.p);
+	return code;
 }

@@ -16,7 +16,6 @@
 
 #include "fs.h"
 
-#define NEW_ROOT "/.overlay-root"
 
 #ifndef MOVE_MOUNT_SET_GROUP
 #define MOVE_MOUNT_SET_GROUP 0x100
@@ -109,8 +108,8 @@ static int make_one(struct restore *r, struct m_mount *m)
 	if (!is_root(m)) {
 		point = open_point(r, m);
 	} else {
-		mkdir(NEW_ROOT, 0700);
-		point = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		mkdir(MOUNTS_ROOT, 0700);
+		point = open(MOUNTS_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (point < 0)
 		ret = r_fail(r, point, "mount point %s is not there", m->mountpoint);
@@ -261,7 +260,7 @@ int mounts_switch(struct restore *r)
 	if (old < 0 || fstat(old, &st))
 		return r_fail(r, -errno, "cannot open the initramfs's root");
 	superblocks_unmount(r, false);
-	if (chdir(NEW_ROOT) || mount(".", "/", NULL, MS_MOVE, NULL))
+	if (chdir(MOUNTS_ROOT) || mount(".", "/", NULL, MS_MOVE, NULL))
 		ret = r_fail(r, -errno, "cannot move the machine's root over the initramfs's");
 	if (!ret && chdir("/"))
 		ret = r_fail(r, -errno, "cannot go back to the initramfs's root");
@@ -278,7 +277,7 @@ void mounts_undo(struct restore *r)
 	if (r->root_fd >= 0)
 		close(r->root_fd);
 	r->root_fd = -1;
-	umount2(NEW_ROOT, MNT_DETACH);
-	rmdir(NEW_ROOT);
+	umount2(MOUNTS_ROOT, MNT_DETACH);
+	rmdir(MOUNTS_ROOT);
 	superblocks_unmount(r, true);
 }
