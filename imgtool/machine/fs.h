@@ -52,7 +52,8 @@ struct m_superblock {
 	bool readonly;
 	u64 sb_flags;		/* MS_SYNCHRONOUS, MS_MANDLOCK, MS_LAZYTIME, MS_DIRSYNC … */
 	char *options;		/* fs-specific mount options, "size=65536k,mode=1777" */
-	struct m_dentry *root;	/* tmpfs, ramfs: the tree */
+	struct m_dentry *root;	/* tmpfs, ramfs, devtmpfs: the tree */
+	void *restore;		/* restore's own */
 };
 
 struct m_mount {

@@ -11,6 +11,7 @@
 
 struct vdso_plan;
 struct ghost_list;
+struct mount_tree;
 
 /* How a process comes to be. */
 enum r_birth {
@@ -56,6 +57,7 @@ struct restore {
 	struct vdso_plan *vdso;
 	VEC(struct m_file *) opened;	/* with an object of files.c */
 	struct ghost_list *ghosts;
+	struct mount_tree *mounts;
 	VEC(struct m_pipe *) pipes;
 };
 
@@ -164,4 +166,6 @@ int thread_set(struct restore *r, struct rtask *t);
 int mounts_build(struct restore *r);
 int mounts_writable(struct restore *r);
 int mounts_switch(struct restore *r);
+int mounts_finish(struct restore *r);	/* once every socket has its name */
 void mounts_undo(struct restore *r);
+void mounts_free(struct restore *r);

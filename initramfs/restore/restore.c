@@ -306,6 +306,8 @@ static int after_commit(struct restore *r)
 	}
 	if (!ret)
 		ret = files_finish(r);
+	if (!ret && !r->o->keep_mounts)
+		ret = mounts_finish(r);
 	if (!ret)
 		ret = tree_zombies(r);
 	/* From here on only time and registers are left. */
@@ -320,6 +322,7 @@ static int after_commit(struct restore *r)
 	files_close(r);
 	ttys_close(r);
 	shmem_close(r);
+	mounts_free(r);
 	for_each_machine_proc(p, r)
 		if (!ret && !p->gone && p != r->init)
 			ret = detach(r, p);
