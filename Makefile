@@ -19,7 +19,7 @@ WARN     := -Wall -Wextra -Werror
 ALL_CFLAGS  = -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 	      -Iimgtool -Iinitramfs -pthread
 ALL_LDFLAGS = -Wl,-z,now $(LDFLAGS)
-LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lgcrypt -lgpg-error -ljson-c -lblkid
+LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lxxhash -lgcrypt -lgpg-error -ljson-c -lblkid
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 # Every folder of imgtool/ but cmd/ is the library; sources are found, not listed.

@@ -72,43 +72,51 @@ static bool has_option(const char *options, const char *want)
 	return false;
 }
 
-static int add(struct disk_fs_list *l, pid_t pid, dev_t dev, const char *type, const char *mountpoint,
-	       struct ohib_err *err)
+static struct disk_fs *find(const struct disk_fs_list *l, dev_t dev)
 {
 	struct disk_fs *fs;
-	struct stat st;
-	char path[300];
-	int fd;
 
 	vec_foreach(fs, &l->fs)
 		if (fs->dev == dev)
-			return 0;
+			return fs;
+	return NULL;
+}
+
+static int add(struct disk_fs_list *l, pid_t pid, dev_t dev, const char *type, const char *mountpoint,
+	       struct ohib_err *err)
+{
+	struct disk_fs *fs = find(l, dev);
+	struct stat st;
+	char path[300];
+
+	if (fs && fs->fd >= 0)
+		return 0;
+	if (!fs) {
+		fs = calloc(1, sizeof(*fs));
+		if (!fs || vec_push(&l->fs, fs)) {
+			free(fs);
+			return ohib_err_set(err, -ENOMEM, "list of file systems: out of memory");
+		}
+		fs->dev = dev;
+		fs->fd = -1;
+		snprintf(fs->type, sizeof(fs->type), "%s", type);
+		snprintf(fs->mountpoint, sizeof(fs->mountpoint), "%s", mountpoint);
+	}
+	/* This mount may be hidden under another one: then another mount of it must be found. */
 	if (pid)
 		snprintf(path, sizeof(path), "/proc/%d/root%s", pid, mountpoint);
 	else
 		snprintf(path, sizeof(path), "%s", mountpoint);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME | O_NONBLOCK);
-	if (fd < 0)
-		return 0; /* mounted over, or gone: another mount of it may be seen */
-	if (fstat(fd, &st) || (st.st_dev != dev && strcmp(type, "btrfs"))) {
-		close(fd);
-		return 0;
+	fs->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME | O_NONBLOCK);
+	if (fs->fd >= 0 && (fstat(fs->fd, &st) || (st.st_dev != dev && strcmp(type, "btrfs")))) {
+		close(fs->fd);
+		fs->fd = -1;
 	}
-	fs = calloc(1, sizeof(*fs));
-	if (!fs || vec_push(&l->fs, fs)) {
-		free(fs);
-		close(fd);
-		return ohib_err_set(err, -ENOMEM, "list of file systems: out of memory");
-	}
-	fs->dev = dev;
-	fs->fd = fd;
-	snprintf(fs->type, sizeof(fs->type), "%s", type);
-	snprintf(fs->mountpoint, sizeof(fs->mountpoint), "%s", mountpoint);
 	return 0;
 }
 
-/* One mount namespace; @pid 0: our own. */
-static int scan_namespace(struct disk_fs_list *l, pid_t pid, struct ohib_err *err)
+/* One mount namespace; @pid 0: our own. @known: nothing may be there that is not in the list. */
+static int scan_namespace(struct disk_fs_list *l, pid_t pid, bool known, struct ohib_err *err)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
@@ -142,14 +150,19 @@ static int scan_namespace(struct disk_fs_list *l, pid_t pid, struct ohib_err *er
 					    mountpoint, type);
 		if (!disk_types[t].can_freeze)
 			continue;
-		r = add(l, pid, makedev(major, minor), type, mountpoint, err);
+		if (known)
+			r = find(l, makedev(major, minor)) ? 0 :
+				ohib_err_set(err, -EAGAIN, "%s was mounted in the meantime; try again",
+					     mountpoint);
+		else
+			r = add(l, pid, makedev(major, minor), type, mountpoint, err);
 		if (r)
 			return r;
 	}
 	return 0;
 }
 
-int disk_fs_scan(struct disk_fs_list *l, struct ohib_err *err)
+static int scan(struct disk_fs_list *l, bool known, struct ohib_err *err)
 {
 	VEC(ino_t) seen = { 0 };
 	struct dirent *de;
@@ -157,8 +170,7 @@ int disk_fs_scan(struct disk_fs_list *l, struct ohib_err *err)
 	DIR *proc;
 	int r;
 
-	memset(l, 0, sizeof(*l));
-	r = scan_namespace(l, 0, err);
+	r = scan_namespace(l, 0, known, err);
 	if (r)
 		return r;
 	if (stat("/proc/self/ns/mnt", &st) || vec_push(&seen, st.st_ino))
@@ -169,23 +181,43 @@ int disk_fs_scan(struct disk_fs_list *l, struct ohib_err *err)
 	while (!r && (de = readdir(proc))) {
 		pid_t pid = atoi(de->d_name);
 		char path[64];
-		bool known = false;
+		bool was_seen = false;
 
 		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
 		if (pid <= 0 || stat(path, &st))
 			continue;
 		for (size_t i = 0; i < seen.n; i++)
-			known |= seen.v[i] == st.st_ino;
-		if (known)
+			was_seen |= seen.v[i] == st.st_ino;
+		if (was_seen)
 			continue;
 		if (vec_push(&seen, st.st_ino))
 			r = ohib_err_set(err, -ENOMEM, "list of namespaces: out of memory");
 		else
-			r = scan_namespace(l, pid, err);
+			r = scan_namespace(l, pid, known, err);
 	}
 	closedir(proc);
 	vec_free(&seen);
 	return r;
+}
+
+int disk_fs_scan(struct disk_fs_list *l, struct ohib_err *err)
+{
+	struct disk_fs *fs;
+	int r;
+
+	memset(l, 0, sizeof(*l));
+	r = scan(l, false, err);
+	vec_foreach(fs, &l->fs)
+		if (!r && fs->fd < 0)
+			r = ohib_err_set(err, -EBUSY,
+					 "%s (%s) is hidden under another mount and cannot be frozen",
+					 fs->mountpoint, fs->type);
+	return r;
+}
+
+int disk_fs_recheck(struct disk_fs_list *l, struct ohib_err *err)
+{
+	return scan(l, true, err);
 }
 
 void disk_fs_free(struct disk_fs_list *l)

@@ -143,6 +143,8 @@ static int freeze(struct run *run, struct ohib_err *err)
 
 	r = snapshot_freeze(&run->snap, err);
 	if (!r)
+		r = disk_fs_recheck(&run->disks, err);
+	if (!r)
 		r = capture_static_sections(run->writer, err);
 	if (!r) {
 		run->config = capture_config_create((const struct ohib_woken *)&woken_word, err);
@@ -191,10 +193,10 @@ static int go_down(struct run *run, struct ohib_err *err)
 }
 
 /* The machine that was written goes on here, put back or over: what the snapshot's moment left. */
-static int wake(struct run *run, struct ohib_woken *woken)
+static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 {
 	bool switched = woken_word.mode == OHIB_WOKEN_SWITCH;
-	int fd;
+	int fd, r = 0;
 
 	woken->mode = woken_word.mode;
 	memcpy(woken->kernel, (const char *)woken_word.kernel, sizeof(woken->kernel));
@@ -211,9 +213,14 @@ static int wake(struct run *run, struct ohib_woken *woken)
 			ioctl(fd, BLKFLSBUF, 0);
 			close(fd);
 		}
+		/*
+		 * This machine is the one owner from here on. Nothing else runs and the file systems are
+		 * frozen still: had the jump failed until now, the image could have been tried again.
+		 */
+		r = ohib_image_set_state(run->opts->writer.path, OHIB_STATE_SPENT, NULL, err);
 	}
 	undo(run, switched);
-	return 0;
+	return r;
 }
 
 int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
@@ -245,7 +252,7 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 		/* The reloader's word counts, whatever the ioctl came back with. */
 		if (woken_word.mode == OHIB_WOKEN_SWITCH || (!r && is_woken)) {
 			ohib_err_clear(err);
-			return wake(&run, woken);
+			return wake(&run, woken, err);
 		}
 		if (ohib_writer_unpark(run.writer, r ? &ignored : err) && !r)
 			r = -EIO;

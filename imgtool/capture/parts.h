@@ -10,7 +10,7 @@
 /* fsfreeze.c */
 struct disk_fs {
 	dev_t dev;
-	int fd;			/* a directory of it; -1 after it was thawed */
+	int fd;			/* a directory of it; -1: none was found yet */
 	bool frozen;
 	char type[16];
 	char mountpoint[200];
@@ -22,9 +22,11 @@ struct disk_fs_list {
 
 /*
  * Find every writable file system on a disk, in every mount namespace, each once, in mount order.
- * -EOPNOTSUPP: there is one that cannot be frozen.
+ * -EOPNOTSUPP, -EBUSY: there is one that cannot be frozen.
  */
 int disk_fs_scan(struct disk_fs_list *l, struct ohib_err *err);
+/* The processes are frozen now: is it still all? Opens nothing. -EAGAIN. */
+int disk_fs_recheck(struct disk_fs_list *l, struct ohib_err *err);
 void disk_fs_free(struct disk_fs_list *l);
 /* Last mounted first, as it may live in a file of one mounted before. Undoes itself on failure. */
 int disk_fs_freeze(struct disk_fs_list *l, struct ohib_err *err);

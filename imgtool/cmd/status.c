@@ -56,6 +56,10 @@ static void print(const struct ohib_image_info *i)
 	default:
 		printf("No machine is suspended.\n");
 	}
+	if (i->state == OHIB_STATE_NONE && i->reason[0]) {
+		printf("The last hibernate failed: %s.\n", i->reason);
+		return;
+	}
 	if (i->attempts)
 		printf("Attempts to resume: %u.\n", i->attempts);
 	if (i->reason[0])

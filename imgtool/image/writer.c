@@ -447,10 +447,11 @@ static unsigned int batch_collect(struct ohib_writer *w, struct iovec *iov, int 
 	/* Never the whole ring: the packers need slots while this batch is on its way. */
 	while (n < WRITE_BATCH && n < w->nr_slots / 3 && w->written + n < w->taken) {
 		struct slot *s = &w->slots[(w->written + n) % w->nr_slots];
-		u64 room = image_align(s->entry.stored_len);
+		u64 room;
 
 		if (!s->is_packed)
 			break;
+		room = image_align(s->entry.stored_len);
 		s->entry.offset = s->entry.stored_len ? w->cursor + *len : 0;
 		if (room) {
 			iov[*n_iov].iov_base = s->entry.flags & OHIB_CHUNK_RAW ? s->raw : s->packed;

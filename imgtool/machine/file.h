@@ -105,10 +105,16 @@ struct m_inotify {
 	s32 next_wd;
 };
 
-/* Contents of an unlinked or replaced file, kept in the image. */
+/*
+ * A regular file that is open or mapped under a name that is gone. One for each inode: descriptions of
+ * the same file have the same m_ghost. Its contents are in one of three places.
+ */
 struct m_ghost {
-	u64 ghost_id;		/* entry in OHIB_SEC_GHOSTS; 0: none */
-	struct m_inode *inode;	/* on tmpfs: contents in memory */
+	u64 ghost_id;		/* on disk, no name at all: entry in OHIB_SEC_GHOSTS; 0: not there */
+	struct m_inode *inode;	/* tmpfs, ramfs: contents in memory; may be in the tree by another name */
+	bool linked;		/* on disk under another name: opened by m_file.id, as a file handle */
+	bool linkable;		/* O_TMPFILE without O_EXCL: linkat() may give it a name yet */
+	void *restore;		/* restore's own */
 };
 
 struct m_file {

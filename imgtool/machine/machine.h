@@ -20,6 +20,8 @@
 #include "util/arena.h"
 #include "util/vec.h"
 
+struct swap_reader;
+
 struct machine {
 	struct arena *arena;
 	struct m_system system;
@@ -42,4 +44,5 @@ struct machine {
 	/* Page contents: 4096 bytes of @src into @buf. 0 or negative errno. */
 	int (*read_page)(void *arg, const struct m_page_src *src, void *buf);
 	void *read_page_arg;
+	struct swap_reader *swap;	/* read_page's own, for M_PAGE_SWAP */
 };

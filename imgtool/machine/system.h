@@ -5,18 +5,26 @@
 #include "util/types.h"
 #include "util/vec.h"
 
+/* Slots in a row that are in a row on the device too; blocks are pages. */
 struct m_swap_extent {
 	u64 start_page, nr_pages, start_block;
 };
 
 struct m_swap_area {
 	u32 type;		/* index in the image kernel's swap_info */
-	char devname[64];	/* "vda3", or the path of a swap file */
-	u8 uuid[16];
+	char devname[64];	/* kernel's name of the device; of a file that of its file system's */
+	char *path;		/* as swapon was told it */
+	u8 uuid[16];		/* of the swap header; not in memory: see swap/swap.h */
+	bool has_uuid;
+	char partuuid[40];	/* of the partition; empty: not known */
+	u8 fs_uuid[16];		/* of a file's file system */
+	bool has_fs_uuid;
 	bool file;
 	s32 prio;
-	u64 pages;
-	VEC(struct m_swap_extent) extents; /* swap files */
+	u32 swapon_flags;	/* SWAP_FLAG_* that bring priority and discarding back */
+	u64 pages;		/* slots, the header's among them */
+	u64 used;		/* slots in use */
+	VEC(struct m_swap_extent) extents; /* rising */
 };
 
 struct m_system {

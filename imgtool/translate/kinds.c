@@ -21,5 +21,6 @@ const struct xlate_kind *const xlate_kinds[] = {
 	&xlate_kind_pipe,
 	&xlate_kind_tty,
 	&xlate_kind_ptmx,
+	&xlate_kind_sock,
 	NULL,
 };

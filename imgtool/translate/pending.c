@@ -7,13 +7,6 @@ void xlate_locks(struct xlate *x, u64 file, struct m_file *f)
 	(void)x, (void)file, (void)f;
 }
 
-void xlate_ghost(struct xlate *x, u64 file, struct m_file *f)
-{
-	(void)file;
-	if (f->path && f->path->unlinked)
-		x_refuse(x, "has been deleted, which cannot be carried yet");
-}
-
 void xlate_sleeps(struct xlate *x)
 {
 	(void)x;

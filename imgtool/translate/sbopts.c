@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 
-#include "translate/translate.h"
 #include "translate/xlate.h"
 
 #define NR_UNIX98_PTY_MAX (1 << 20)	/* include/linux/devpts_fs.h */
@@ -166,4 +166,58 @@ void xlate_sb_options(struct xlate *x, u64 ksb, struct m_superblock *sb)
 	sb->options = arena_strdup(x->m->arena, o.s);
 	if (!sb->options)
 		ohib_err_set(&x->err, -ENOMEM, "out of memory");
+}
+
+/* seq_escape(): a backslash and three octal digits. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++, to++) {
+		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
+			*to = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 3;
+		} else {
+			*to = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* One line: "ID parent dev root mountpoint options [tags] - type source super-options". */
+static void block_options(struct xlate *x, char *line)
+{
+	char *tail = strstr(line, " - "), *opts = tail ? strrchr(tail, ' ') + 1 : NULL;
+	long id = strtol(line, NULL, 10);
+	struct m_mount *mnt;
+
+	if (!opts)
+		return;
+	/* "rw" or "ro" comes first; it is told by flags */
+	opts += strcspn(opts, ",");
+	opts += *opts == ',';
+	unescape(opts);
+	vec_foreach(mnt, &x->m->mounts) {
+		if (mnt->id != id || !mnt->sb || mnt->sb->kind != M_FS_BLOCK || mnt->sb->options ||
+		    !*opts)
+			continue;
+		mnt->sb->options = arena_strdup(x->m->arena, opts);
+		if (!mnt->sb->options)
+			ohib_err_set(&x->err, -ENOMEM, "out of memory");
+	}
+}
+
+/*
+ * Options of file systems on disk are in structures of the file system's own module; what the kernel
+ * showed of them when the image was made is taken.
+ */
+void xlate_block_options(struct xlate *x, const char *mountinfo)
+{
+	char *text = strdup(mountinfo), *line, *rest = text;
+
+	if (!text)
+		ohib_err_set(&x->err, -ENOMEM, "out of memory");
+	while (text && (line = strsep(&rest, "\n")))
+		block_options(x, line);
+	free(text);
 }

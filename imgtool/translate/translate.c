@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ghost/ghost.h"
 #include "image/image.h"
 #include "translate/translate.h"
+#include "swap/swap.h"
 #include "translate/xlate.h"
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -98,18 +100,25 @@ int kernel_data_open_live(struct kernel_data **out, struct ohib_err *err)
 	return 0;
 }
 
+struct page_reader {
+	struct view *v;
+	struct machine *m;
+};
+
 static int read_page(void *arg, const struct m_page_src *src, void *buf)
 {
-	struct view *v = arg;
+	struct page_reader *p = arg;
+	int r;
 
 	switch (src->kind) {
 	case M_PAGE_ZERO:
 		memset(buf, 0, OHIB_PAGE_SIZE);
 		return 0;
 	case M_PAGE_PFN:
-		return view_read_pfn(v, src->where, buf);
+		return view_read_pfn(p->v, src->where, buf);
 	case M_PAGE_SWAP:
-		return -ENOTSUP;
+		r = p->m->swap ? 0 : swap_reader_create(&p->m->system, &p->m->swap);
+		return r ? r : swap_read(p->m->swap, src->swap_type, src->where, buf, NULL);
 	}
 	return -EINVAL;
 }
@@ -131,13 +140,47 @@ static void free_xlate(struct xlate *x)
 	struct map *const maps[] = {
 		&x->mms, &x->fdtables, &x->files, &x->paths, &x->creds, &x->mounts, &x->sbs,
 		&x->shmems, &x->ttys, &x->pipes, &x->socks, &x->inodes, &x->processes, &x->threads,
-		&x->sleepers, &x->fs_structs,
+		&x->sleepers, &x->fs_structs, &x->ghosts,
 	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(maps); i++)
 		map_free(maps[i]);
 }
+
+static void initial_mounts(struct xlate *x)
+{
+	xlate_mounts(x, x_u64(x, x_u64(x, x->init_task, F_TASK_NSPROXY), F_NS_MNT));
+	if (x->opts->mountinfo)
+		xlate_block_options(x, x->opts->mountinfo);
+}
+
+static void swaps(struct xlate *x)
+{
+	xlate_swaps(x);
+	if (x->opts->swaps)
+		swap_areas_apply(&x->m->system, x->opts->swaps);
+}
+
+static void sleeps(struct xlate *x)
+{
+	if (!x->live)
+		xlate_sleeps(x);
+}
+
+/* In this order: each needs what is before it. */
+static void (*const passes[])(struct xlate *x) = {
+	xlate_system,
+	xlate_clocks,
+	initial_mounts,
+	swaps,
+	sleeps,
+	xlate_tasks,
+	xlate_sysvipc,
+	xlate_sock_links,
+	xlate_memory_fs,
+	xlate_kernel_fs,
+};
 
 int machine_translate(struct kernel_data *k, const struct translate_opts *o, struct machine **out,
 		      struct ohib_err *err)
@@ -151,16 +194,22 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 		.live = view_is_live(k->view),
 		.no_pages = o->no_pages,
 		.regs_pad = ~0ull,
+		.opts = o,
 	};
+	size_t i;
+
+	struct page_reader *pages;
 
 	if (m)
 		m->arena = arena_create();
-	if (!m || !m->arena) {
+	pages = m && m->arena ? arena_new(m->arena, struct page_reader) : NULL;
+	if (!pages) {
 		machine_free(m);
 		return ohib_err_set(err, -ENOMEM, "out of memory");
 	}
 	m->read_page = read_page;
-	m->read_page_arg = k->view;
+	m->read_page_arg = pages;
+	*pages = (struct page_reader){ k->view, m };
 	m->system.tool_pid = o->tool_pid;
 	m->system.tool_woken_va = o->tool_woken_va;
 	m->system.realtime_ns = o->realtime_ns;
@@ -168,18 +217,8 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 	m->system.boottime_ns = o->boottime_ns;
 
 	find_init(&x);
-	if (!x_failed(&x))
-		xlate_system(&x);
-	if (!x_failed(&x))
-		xlate_clocks(&x);
-	if (!x_failed(&x))
-		xlate_mounts(&x, x_u64(&x, x_u64(&x, x.init_task, F_TASK_NSPROXY), F_NS_MNT));
-	if (!x_failed(&x) && !x.live)
-		xlate_sleeps(&x);
-	if (!x_failed(&x))
-		xlate_tasks(&x);
-	if (!x_failed(&x))
-		xlate_memory_fs(&x);
+	for (i = 0; i < ARRAY_SIZE(passes) && !x_failed(&x); i++)
+		passes[i](&x);
 	free_xlate(&x);
 	if (x_failed(&x)) {
 		if (err && !err->code)
@@ -198,11 +237,28 @@ static u64 json_u64(struct json_object *root, const char *key)
 	return json_object_object_get_ex(root, key, &o) ? json_object_get_uint64(o) : 0;
 }
 
+/* What the machine needs and memory does not hold: deleted files' contents, swapped-out pages. */
+static int check_beside_memory(struct ohib_image *img, struct machine *m, bool no_pages,
+			       struct ohib_err *err)
+{
+	struct ghosts *g;
+	int r = ghosts_from_image(img, &g, err);
+
+	if (r)
+		return r;
+	ghosts_check(g, m);
+	ghosts_free(g);
+	if (!no_pages)
+		swap_areas_check(m);
+	return 0;
+}
+
 int machine_from_image(struct ohib_image *img, struct kernel_data *k, bool no_pages,
 		       struct machine **out, struct ohib_err *err)
 {
 	_cleanup_free_ char *text = NULL;
 	struct translate_opts o = { .no_pages = no_pages };
+	struct machine *m = NULL;
 	struct json_object *root;
 	size_t len;
 	int r;
@@ -222,8 +278,18 @@ int machine_from_image(struct ohib_image *img, struct kernel_data *k, bool no_pa
 	o.realtime_ns = json_u64(root, "realtime_ns");
 	o.monotonic_ns = json_u64(root, "monotonic_ns");
 	o.boottime_ns = json_u64(root, "boottime_ns");
+	o.swaps = json_object_object_get(root, "swaps");
+	o.mountinfo = json_object_get_string(json_object_object_get(root, "mountinfo"));
+	r = machine_translate(k, &o, &m, err);
 	json_object_put(root);
-	return machine_translate(k, &o, out, err);
+	if (!r)
+		r = check_beside_memory(img, m, no_pages, err);
+	if (r) {
+		machine_free(m);
+		return r;
+	}
+	*out = m;
+	return 0;
 }
 
 static void free_process(struct m_process *p)
@@ -248,6 +314,17 @@ static void free_file(struct m_file *f)
 	}
 }
 
+static void free_sock(struct m_sock *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->receive.n; i++)
+		vec_free(&s->receive.v[i].fds);
+	vec_free(&s->receive);
+	vec_free(&s->pending);
+	vec_free(&s->nl_generic);
+}
+
 void machine_free(struct machine *m)
 {
 	struct m_process *p;
@@ -256,6 +333,7 @@ void machine_free(struct machine *m)
 	struct m_shmem *s;
 	struct m_file *f;
 	struct m_pipe *pipe;
+	struct m_sock *sock;
 	struct m_tty *tty;
 
 	if (!m)
@@ -272,6 +350,8 @@ void machine_free(struct machine *m)
 		free_file(f);
 	vec_foreach(s, &m->shmems)
 		vec_free(&s->pages);
+	vec_foreach(sock, &m->socks)
+		free_sock(sock);
 	vec_foreach(pipe, &m->pipes)
 		vec_free(&pipe->bufs);
 	vec_foreach(tty, &m->ttys)
@@ -287,6 +367,10 @@ void machine_free(struct machine *m)
 	vec_free(&m->pipes);
 	vec_free(&m->socks);
 	vec_free(&m->sysv_shms);
+	swap_reader_destroy(m->swap);
+	for (size_t i = 0; i < m->system.swaps.n; i++)
+		vec_free(&m->system.swaps.v[i].extents);
+	vec_free(&m->system.swaps);
 	refusals_free(&m->refusals);
 	arena_destroy(m->arena);
 	free(m);

@@ -11,6 +11,7 @@
 #include "util/err.h"
 #include "view/view.h"
 
+struct json_object;
 struct ohib_image;
 
 /* A kernel's memory with all that is needed to read it. */
@@ -33,6 +34,8 @@ struct translate_opts {
 	u64 tool_woken_va;
 	bool no_pages;		/* leave out where pages are: enough to list and check */
 	u64 realtime_ns, monotonic_ns, boottime_ns;	/* at the snapshot */
+	struct json_object *swaps;	/* swap_areas_json(); NULL: not known */
+	const char *mountinfo;	/* PID 1's, for options of file systems on disk; NULL: leave them out */
 };
 
 /*

@@ -72,7 +72,8 @@ static void flip_buffers(struct xlate *x, u64 tty, const struct m_tty *t, struct
 	     b = x_u64(x, b, F_TTYBUF_NEXT)) {
 		u64 at = x_u64(x, b, F_TTYBUF_READ), end = x_u64(x, b, F_TTYBUF_COMMIT);
 
-		if (at > end || end > x_u64(x, b, F_TTYBUF_SIZE) ||
+		/* twice the size: the flags' half holds characters too while none has a flag */
+		if (at > end || end > 2 * x_u64(x, b, F_TTYBUF_SIZE) ||
 		    out->v.n + (end - at) > FLIP_MAX) {
 			damaged(x, t, "raw buffer");
 			return;

@@ -25,6 +25,8 @@ struct x_clocks {
 	u32 hz;				/* 0: not known */
 };
 
+struct translate_opts;
+
 struct xlate {
 	struct view *v;
 	const struct symbols *syms;
@@ -33,7 +35,7 @@ struct xlate {
 	struct ohib_err err;
 
 	/* by address in the image kernel: each object is translated once */
-	struct map mms, fdtables, files, paths, creds, mounts, sbs, shmems, ttys, pipes, socks, inodes;
+	struct map mms, fdtables, files, paths, creds, mounts, sbs, shmems, ttys, pipes, socks, inodes, ghosts;
 	struct map processes;	/* by pid */
 	struct map threads;	/* struct m_thread by task_struct */
 	struct map fs_structs;	/* struct m_process by fs_struct */
@@ -48,6 +50,7 @@ struct xlate {
 	bool no_pages;		/* leave out the pages (image ps) */
 	u32 nesting;		/* of files within files: epoll sets, descriptors in flight */
 	struct x_clocks clocks;
+	const struct translate_opts *opts;
 	u64 regs_pad;		/* bytes above pt_regs on the kernel stack; ~0: not known yet */
 };
 
@@ -153,12 +156,15 @@ void xlate_cache_pages(struct xlate *x, u64 inode, struct m_shmem *s);	/* of a f
 struct m_inode *xlate_inode(struct xlate *x, u64 inode);	/* inode.c: of tmpfs, ramfs, devtmpfs */
 void xlate_sysvipc(struct xlate *x);	/* sysvshm.c; also refuses what of IPC is not carried */
 void xlate_sb_options(struct xlate *x, u64 ksb, struct m_superblock *sb);	/* sbopts.c */
+void xlate_block_options(struct xlate *x, const char *mountinfo);	/* of file systems on disk */
+void xlate_kernel_fs(struct xlate *x);	/* kernelfs.c: refuses what user space keeps in them */
 void xlate_swaps(struct xlate *x);	/* swap.c */
 /* Where the page is that swap slot @offset of area @type stands for. */
 void xlate_swap_page(struct xlate *x, u32 type, u64 offset, struct m_page_src *src);
 struct m_tty *xlate_tty(struct xlate *x, u64 tty);		/* tty.c */
 void xlate_tty_data(struct xlate *x, u64 tty, struct m_tty *t);	/* tty_data.c: unread, unsent */
 void xlate_vc(struct xlate *x, u64 tty, struct m_tty *t);	/* vc.c */
+void xlate_sock_links(struct xlate *x);	/* unix.c: peers and senders, when all sockets are known */
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
 void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f);	/* lock.c */

@@ -12,6 +12,9 @@
 #include "mounts.h"
 #include "util/cleanup.h"
 
+#define BUSY_TRIES 100
+#define BUSY_WAIT_US 50000
+
 /* What the kernel says about a failed fs*() call: "e tmpfs: Unknown parameter 'x'". */
 static void reason(int fsfd, int error, char *out, size_t room)
 {
@@ -126,21 +129,18 @@ static const char *block_source(struct r_sb *sb)
 	return sb->dev->node;
 }
 
-int fs_make(struct restore *r, struct r_sb *sb, int *fd)
+/* -EBUSY: a mount of it, gone a moment ago, is still being taken down. Nothing is recorded then. */
+static int try_make(struct restore *r, struct r_sb *sb, int *fd)
 {
 	bool block = sb->m->kind == M_FS_BLOCK;
-	_cleanup_close_ int fsfd = -1;
-	int ret = 0;
+	_cleanup_close_ int fsfd = open_fs(r, sb->m->fstype);
+	int ret;
 
-	/* The options of a hierarchy choose what it is; nothing tells them yet. */
-	if (!strcmp(sb->m->fstype, "cgroup"))
-		return r_fail(r, -EOPNOTSUPP, "file system cgroup (version 1): cannot be mounted again");
-	fsfd = open_fs(r, sb->m->fstype);
 	if (fsfd < 0)
 		return r_fail(r, -errno, "file system %s: unknown to this kernel", sb->m->fstype);
 	if (fsconfig(fsfd, FSCONFIG_SET_STRING, "source", block ? block_source(sb) : sb->source, 0))
 		return fs_fail(r, sb, fsfd, "source");
-	if (block && fsconfig(fsfd, FSCONFIG_SET_FLAG, "ro", NULL, 0))
+	if (block && (!r->rw || sb->m->readonly) && fsconfig(fsfd, FSCONFIG_SET_FLAG, "ro", NULL, 0))
 		return fs_fail(r, sb, fsfd, "ro");
 	ret = set_flags(r, sb, fsfd);
 	/* There is one devtmpfs, and it takes options by being changed only. */
@@ -149,9 +149,25 @@ int fs_make(struct restore *r, struct r_sb *sb, int *fd)
 	if (ret)
 		return ret;
 	if (fsconfig(fsfd, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-		return fs_fail(r, sb, fsfd, "cannot be mounted");
+		return errno == EBUSY ? -EBUSY : fs_fail(r, sb, fsfd, "cannot be mounted");
 	*fd = fsmount(fsfd, FSMOUNT_CLOEXEC, 0);
 	return *fd < 0 ? fs_fail(r, sb, fsfd, "cannot be mounted") : 0;
+}
+
+int fs_make(struct restore *r, struct r_sb *sb, int *fd)
+{
+	int ret = -EBUSY;
+
+	/* The options of a hierarchy choose what it is; nothing tells them yet. */
+	if (!strcmp(sb->m->fstype, "cgroup"))
+		return r_fail(r, -EOPNOTSUPP, "file system cgroup (version 1): cannot be mounted again");
+	for (int tries = 0; ret == -EBUSY && tries < BUSY_TRIES; tries++) {
+		if (tries)
+			usleep(BUSY_WAIT_US);
+		ret = try_make(r, sb, fd);
+	}
+	return ret == -EBUSY ? r_fail(r, ret, "file system %s (%s): somebody has it mounted",
+				      sb->m->fstype, sb->source) : ret;
 }
 
 int fs_change(struct restore *r, struct r_sb *sb, const char *options, bool readonly)

@@ -16,6 +16,17 @@ struct mm_map {
 	u32 auxv_size, exe_fd;
 };
 
+/*
+ * The creator's program, still mapped: the kernel refuses to change the link then, and need not.
+ * Context: p->mm is what the process was born with.
+ */
+static bool has_exe(const struct rproc *p)
+{
+	const struct m_file *a = p->mm ? p->mm->exe : NULL, *b = p->m->mm->exe;
+
+	return a && b && (a == b || (a->inode_kaddr && a->inode_kaddr == b->inode_kaddr));
+}
+
 int mminfo_set(struct restore *r, struct rproc *p)
 {
 	struct rtask *t = r_leader(p);
@@ -32,7 +43,7 @@ int mminfo_set(struct restore *r, struct rproc *p)
 	u64 va;
 	int fd;
 
-	if (mm->exe) {
+	if (mm->exe && !has_exe(p)) {
 		ret = file_map_fd(r, mm->exe, O_RDONLY, &fd);
 		if (ret)
 			return (int)ret;

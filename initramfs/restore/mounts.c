@@ -78,7 +78,7 @@ static int make_sb(struct restore *r, struct r_sb *sb, size_t number)
 		return r_fail(r, -EOPNOTSUPP, "file system %s: cannot be mounted", sb->m->fstype);
 	if (sb->m->kind == M_FS_BLOCK) {
 		ret = blockdev_find(r, sb);
-		if (!ret)
+		if (!ret && !r->rw)
 			ret = blockdev_lock(r, sb->dev);
 	}
 	if (!ret)
@@ -244,8 +244,6 @@ int mounts_writable(struct restore *r)
 			ret = blockdev_unlock(r, sb->dev);
 		if (!ret && sb->dev && !sb->m->readonly)
 			ret = fs_change(r, sb, NULL, false);
-		if (!ret && sb->m->kind == M_FS_DEVTMPFS)
-			ret = devtmpfs_attrs(r, sb);
 	}
 	return ret;
 }
@@ -276,9 +274,13 @@ int mounts_switch(struct restore *r)
 	/* systemd in an initramfs has it all shared. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return r_fail(r, -errno, "cannot make the initramfs's mounts private");
-	vec_foreach(sb, &r->mounts->sbs)
+	vec_foreach(sb, &r->mounts->sbs) {
+		ret = sb->m->kind == M_FS_DEVTMPFS ? devtmpfs_attrs(r, sb) : 0;
+		if (ret)
+			return ret;
 		if (sb->place[0] && umount2(sb->place, MNT_DETACH))
 			return r_fail(r, -errno, "cannot unmount %s", sb->place);
+	}
 	ret = move_tree(r, old_root);
 	if (ret)
 		return ret;

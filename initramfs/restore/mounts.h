@@ -47,7 +47,7 @@ int blockdev_lock(struct restore *r, struct r_blockdev *dev);	/* read-only */
 int blockdev_unlock(struct restore *r, struct r_blockdev *dev);	/* as it was */
 void blockdev_close(struct r_blockdev *dev);
 
-/* fsmake.c: *@fd is a mount that is attached nowhere. Block devices: read-only. */
+/* fsmake.c: *@fd is a mount that is attached nowhere. Disks: read-only while r->rw is not set. */
 int fs_make(struct restore *r, struct r_sb *sb, int *fd);
 /* Change a mounted one: the comma-separated @options, and whether it is read-only. */
 int fs_change(struct restore *r, struct r_sb *sb, const char *options, bool readonly);

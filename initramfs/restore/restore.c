@@ -326,6 +326,11 @@ static int after_commit(struct restore *r)
 	for_each_machine_proc(p, r)
 		if (!ret && !p->gone && p != r->init)
 			ret = detach(r, p);
+	/* The numbers of processes to come go on where they were, not where the reloader was put. */
+	if (!ret && r->m->system.pid_max)
+		write_sysctl("/proc/sys/kernel/pid_max", r->m->system.pid_max);
+	if (!ret && r->m->system.last_pid)
+		write_sysctl("/proc/sys/kernel/ns_last_pid", r->m->system.last_pid);
 	if (!ret)
 		ret = detach(r, r->init);
 	return ret;

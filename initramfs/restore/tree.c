@@ -348,12 +348,19 @@ int tree_check(struct restore *r)
 int tree_zombies(struct restore *r)
 {
 	struct rproc *p;
+	struct rtask *t;
 	int ret;
 
 	vec_foreach(p, &r->procs) {
 		if (!p->m || !p->m->zombie || p->gone)
 			continue;
-		ret = end_process(p, p->m->exit_code);
+		t = r_leader(p);
+		remote_syscall(t, SYS_close, r->ctl_fd);
+		remote_syscall(t, SYS_prctl, PR_SET_NAME,
+			       remote_put(t, 0, p->m->comm, sizeof(p->m->comm)));
+		ret = t->m ? cred_thread(r, t) : 0;
+		if (!ret)
+			ret = end_process(p, p->m->exit_code);
 		if (ret)
 			return r_fail_pid(r, p->pid, ret, "cannot be made a zombie");
 	}

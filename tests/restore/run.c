@@ -75,24 +75,20 @@ static void to_file(const char *dir, const char *name, const struct machine *m)
 static int shell_part(struct machine *m, u64 fault, int report)
 {
 	pid_t controller;
-	int status;
+	int status, fd;
 
 	setsid();
 	private_mounts();
+	fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY);
+	if (fd < 0 || write(fd, "20000", 5) != 5)
+		perror("ns_last_pid");
+	close(fd);
 	controller = fork();
 	if (!controller) {
 		struct restore_opts o = { .keep_mounts = true, .fail_at = fault, .progress = progress };
 		struct ohib_err e = { 0 };
-		int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY), ret;
-		pid_t again;
+		int ret;
 
-		if (fd < 0 || write(fd, "20000", 5) != 5)
-			perror("ns_last_pid");
-		again = fork();
-		if (again) {
-			waitpid(again, &status, 0);
-			_exit(WEXITSTATUS(status));
-		}
 		ret = restore_machine(m, &o, &e);
 		if (ret)
 			fprintf(stderr, "restore: %s (%d, pid %d, %s)\n", e.msg, ret, e.pid, strerror(-e.code));

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# bash completion for overlayctl
+_overlayctl()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} words
+	local common='--device= --help'
+
+	case ${COMP_CWORD}:${COMP_WORDS[1]}:${COMP_WORDS[2]} in
+	1:*)	words='check hibernate status cancel image' ;;
+	2:image:*) words='info verify section' ;;
+	*:image:info) words="$common --json" ;;
+	*:image:verify) words="$common --json --threads= --random=" ;;
+	*:image:section) words="$common kallsyms btf vmcoreinfo config ghosts pfn-index snapshot-header" ;;
+	*:check:*) words="$common --json --next-kernel" ;;
+	*:hibernate:*) words="$common --next-kernel --reboot --kexec --threads= --chunk-pages= --acceleration=" ;;
+	*:status:*) words="$common --json" ;;
+	*:cancel:*) words=$common ;;
+	*)	return ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+	[[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace
+}
+complete -F _overlayctl overlayctl

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Swap areas from outside the kernel that filled them: what is known of them by their header, and
+ * the pages in them, read from the device itself.
+ * Reads: block devices, O_DIRECT. Never: writes; the area must not be swapped on before all is read.
+ */
+#pragma once
+
+#include "machine/machine.h"
+#include "util/err.h"
+
+struct json_object;
+struct swap_reader;
+
+/*
+ * UUIDs are in the areas' headers only: on the machine that uses them, read them into @s. An area
+ * that has none is left without. The JSON is an array for the image's configuration section, under
+ * the key "swaps"; swap_areas_apply() takes it back.
+ */
+void swap_areas_identify(struct m_system *s);
+struct json_object *swap_areas_json(const struct m_system *s);	/* NULL: out of memory */
+void swap_areas_apply(struct m_system *s, struct json_object *array);
+
+/* @s must outlive it. Devices are looked for when their first page is read. */
+int swap_reader_create(const struct m_system *s, struct swap_reader **out);
+void swap_reader_destroy(struct swap_reader *r);
+
+/* Slot @offset of area @type. -ENODEV: the area's device is not there, or is another one. */
+int swap_read(struct swap_reader *r, u32 type, u64 offset, void *page, struct ohib_err *err);
+
+/* Refuse the machine when pages of it are in an area that cannot be read here. */
+void swap_areas_check(struct machine *m);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One attempt to resume an image, and what the image is told of it. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "image/image.h"
+#include "reloader/reloader.h"
+
+int reload_attempt(const char *image, const char *how_called,
+		   int (*how)(const char *path, struct ohib_image *img,
+			      struct ohib_err *err))
+{
+	struct ohib_err err = {}, again = {};
+	const struct ohib_image_info *info;
+	struct ohib_image *img;
+	char reason[256];
+	int r;
+
+	r = ohib_image_open(image, &img, &err);
+	if (r == -ENODATA)
+		return RELOAD_NO_IMAGE;
+	if (r) {
+		say("%s", err.msg);
+		return RELOAD_UNDONE;
+	}
+	info = ohib_image_info(img);
+	if (info->state != OHIB_STATE_ARMED && info->state != OHIB_STATE_RESUMING) {
+		ohib_image_close(img);
+		return RELOAD_NO_IMAGE;
+	}
+	say("resuming the machine of Linux %s %s", info->image_kernel, how_called);
+	r = ohib_image_set_state(image, OHIB_STATE_RESUMING, NULL, &err);
+	if (!r)
+		r = how(image, img, &err);
+	ohib_image_close(img);
+	if (err.pid)
+		snprintf(reason, sizeof(reason), "process %d: %.220s", err.pid, err.msg);
+	else
+		snprintf(reason, sizeof(reason), "%.255s", err.msg);
+	say("cannot resume: %s", reason);
+	if (ohib_image_set_state(image, OHIB_STATE_ARMED, reason, &again))
+		say("%s", again.msg);
+	return RELOAD_UNDONE;
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * overlay-reload: brings a suspended machine back, from the initramfs of the kernel that it is to go
+ * on under.
+ * Context: root, in an initramfs, started by a hook; a static program.
+ */
+#include <argp.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "reloader/reloader.h"
+
+static struct timespec begun;
+
+double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+	return (double)(now.tv_sec - begun.tv_sec) + (double)(now.tv_nsec - begun.tv_nsec) / 1e9;
+}
+
+void say(const char *fmt, ...)
+{
+	static int kmsg = -2;
+	char line[700];
+	va_list ap;
+	int n;
+
+	n = snprintf(line, sizeof(line), "<5>overlayctl: %7.3f s  ", seconds());
+	va_start(ap, fmt);
+	vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
+	va_end(ap);
+	strcat(line, "\n");
+	fputs(line + 3, stdout);
+	fflush(stdout);
+	if (kmsg == -2)
+		kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	/* at debug level: the console has it already */
+	line[1] = '7';
+	if (kmsg >= 0 && write(kmsg, line, strlen(line)) < 0)
+		kmsg = -1;
+}
+
+static const char doc[] =
+	"Bring back the machine that is suspended in an overlay image.\v"
+	"Commands:\n"
+	"  resume      go on with it: --mode=switch under the kernel that runs now, --mode=exact under\n"
+	"              the kernel that it was suspended under. Does not return when it succeeds.\n"
+	"  mark-stale  an ordinary boot is going on: the image must not be resumed any more\n\n"
+	"Exit codes: 0 done (mark-stale), 1 failed and undone, 2 there is no image to resume, 3 failed "
+	"and this kernel is not fit to go on.";
+
+enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r' };
+
+static const struct argp_option options[] = {
+	{ "image", OPT_IMAGE, "DEVICE", 0, "The overlay device", 0 },
+	{ "mode", OPT_MODE, "switch|exact", 0, "How to resume", 0 },
+	{ "reason", OPT_REASON, "TEXT", 0, "Why it is stale", 0 },
+	{ 0 },
+};
+
+struct opts {
+	const char *command, *image, *mode, *reason;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct opts *o = state->input;
+
+	switch (key) {
+	case OPT_IMAGE:
+		o->image = arg;
+		return 0;
+	case OPT_MODE:
+		o->mode = arg;
+		return 0;
+	case OPT_REASON:
+		o->reason = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num)
+			argp_usage(state);
+		o->command = arg;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse, "resume|mark-stale", doc, NULL, NULL, NULL };
+	struct opts o = { .mode = "switch", .reason = "another system was booted" };
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &begun);
+	argp_err_exit_status = RELOAD_UNDONE;
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	if (o.command && o.image && !strcmp(o.command, "mark-stale"))
+		return reload_mark_stale(o.image, o.reason);
+	if (o.command && o.image && !strcmp(o.command, "resume")) {
+		if (!strcmp(o.mode, "switch"))
+			return reload_switch(o.image);
+		if (!strcmp(o.mode, "exact"))
+			return reload_exact(o.image);
+	}
+	fprintf(stderr, "overlay-reload: see --help\n");
+	return RELOAD_UNDONE;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* An ordinary boot goes past an image: it must not be resumed any more, and is marked so first. */
+#include <errno.h>
+
+#include "image/image.h"
+#include "reloader/reloader.h"
+
+int reload_mark_stale(const char *image, const char *reason)
+{
+	struct ohib_image_info info;
+	struct ohib_err err = {};
+	int r;
+
+	r = ohib_image_peek(image, &info, &err);
+	if (r == -ENODATA)
+		return 0;
+	if (r) {
+		say("%s", err.msg);
+		return RELOAD_UNDONE;
+	}
+	if (info.state != OHIB_STATE_ARMED && info.state != OHIB_STATE_RESUMING)
+		return 0;
+	r = ohib_image_set_state(image, OHIB_STATE_STALE, info.reason[0] ? NULL : reason, &err);
+	if (r) {
+		say("%s", err.msg);
+		return RELOAD_UNDONE;
+	}
+	say("the suspended machine is discarded: %s", info.reason[0] ? info.reason : reason);
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the reloader's commands share. */
+#pragma once
+
+#include "util/err.h"
+#include "util/types.h"
+
+/* The hooks in the initramfs act on these; see initramfs/README.md. */
+enum reload_exit {
+	RELOAD_UNDONE = 1,	/* failed, and everything is as it was: the boot can go on */
+	RELOAD_NO_IMAGE = 2,	/* nothing to resume here */
+	RELOAD_UNFIT = 3,	/* failed behind the commit: this kernel is not fit to go on */
+};
+
+/* A line on the console and in the kernel's log, with the seconds since the program began. */
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+double seconds(void);
+
+struct ohib_image;
+
+/*
+ * One attempt to resume the image: its state is `resuming` while @how runs; when that fails it is armed
+ * again, with the reason in it. Returns an exit code.
+ */
+int reload_attempt(const char *image, const char *how_called,
+		   int (*how)(const char *path, struct ohib_image *img,
+			      struct ohib_err *err));
+
+int reload_switch(const char *image);
+int reload_exact(const char *image);
+int reload_mark_stale(const char *image, const char *reason);

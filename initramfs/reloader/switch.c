@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Resume under another kernel: verify the image, translate it, restore the machine.
+ * Point of no return: commit(), where the image becomes spent on disk.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "image/image.h"
+#include "reloader/reloader.h"
+#include "restore/restore.h"
+#include "translate/translate.h"
+
+struct run {
+	const char *path;
+	struct ohib_image *img;
+	struct kernel_data *kernel;
+	struct machine *m;
+	bool committed;
+	char stage[32];
+	double stage_begun;
+};
+
+static void end_stage(struct run *run)
+{
+	if (run->stage[0])
+		say("%-12s %.3f s", run->stage, seconds() - run->stage_begun);
+	run->stage[0] = '\0';
+}
+
+static void stage(struct run *run, const char *name)
+{
+	if (!strcmp(run->stage, name))
+		return;
+	end_stage(run);
+	snprintf(run->stage, sizeof(run->stage), "%s", name);
+	run->stage_begun = seconds();
+}
+
+static void progress(void *arg, const char *name, u64 done, u64 total)
+{
+	(void)done, (void)total;
+	stage(arg, name);
+}
+
+static int commit(void *arg, struct ohib_err *err)
+{
+	struct run *run = arg;
+	int r;
+
+	stage(run, "commit");
+	r = ohib_image_set_state(run->path, OHIB_STATE_SPENT, NULL, err);
+	run->committed = !r;
+	return r;
+}
+
+static void print_refusals(const struct machine *m)
+{
+	struct refusal *row;
+
+	vec_foreach(row, &m->refusals.list)
+		say("cannot carry %s of process %d (%s): %s", row->object, row->pid, row->comm,
+		    row->reason);
+}
+
+static int resume(struct run *run, struct ohib_err *err)
+{
+	const struct restore_opts opts = {
+		.arg = run,
+		.commit = commit,
+		.progress = progress,
+	};
+	int r;
+
+	stage(run, "verify");
+	r = ohib_image_verify(run->img, 0, err);
+	if (r)
+		return r;
+	stage(run, "translate");
+	r = kernel_data_open_image(run->img, &run->kernel, err);
+	if (!r)
+		r = machine_from_image(run->img, run->kernel, false, &run->m, err);
+	if (r)
+		return r;
+	if (refused(&run->m->refusals)) {
+		print_refusals(run->m);
+		return ohib_err_set(err, -ENOTSUP, "%zu objects of the suspended machine cannot be carried",
+				    run->m->refusals.list.n);
+	}
+	say("%zu processes, %zu open files, %zu mounts", run->m->processes.n, run->m->files.n,
+	    run->m->mounts.n);
+	r = restore_machine(run->m, &opts, err);
+	end_stage(run);
+	return r;
+}
+
+/* Behind the commit there is no way back: the reason stays on the console, then an ordinary boot. */
+static int unfit(const struct ohib_err *err)
+{
+	say("the machine could not be brought up: %s", err->msg);
+	say("its image is spent; an ordinary boot follows in 10 s");
+	sync();
+	sleep(10);
+	reboot(RB_AUTOBOOT);
+	return RELOAD_UNFIT;
+}
+
+static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *err)
+{
+	struct run run = { .path = path, .img = img };
+	int r = resume(&run, err);
+
+	if (r && run.committed)
+		exit(unfit(err));
+	if (!r)
+		_exit(0); /* the carried machine runs: touch nothing more */
+	machine_free(run.m);
+	kernel_data_close(run.kernel);
+	return r;
+}
+
+int reload_switch(const char *image)
+{
+	return reload_attempt(image, "under this kernel", switch_to);
+}
