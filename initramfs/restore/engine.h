@@ -58,7 +58,11 @@ struct restore {
 	VEC(struct m_file *) opened;	/* with an object of files.c */
 	struct ghost_list *ghosts;
 	struct mount_tree *mounts;
+	bool rehearsal;			/* see restore.c */
 	VEC(struct m_pipe *) pipes;
+	VEC(struct m_sock *) socks;
+	bool unix_on_disk, unix_done, unix_unlink_later;
+	int unix_lone_peer;
 };
 
 static inline struct rtask *r_leader(struct rproc *p)
@@ -132,14 +136,14 @@ int files_open(struct restore *r, bool early);
 int files_install(struct restore *r, struct rproc *p);
 int files_finish(struct restore *r);
 void files_close(struct restore *r);
+int file_preset(struct restore *r, struct m_file *f, int fd);
 int file_fd(struct restore *r, struct m_file *f); /* controller's descriptor or negative errno */
 /* For mapping: @access is O_RDONLY or O_RDWR; the descriptor stays the file's. */
 int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd);
 /* Bring one of the controller's descriptors into @t: its number there, or negative errno. */
 s64 file_send(struct restore *r, struct rtask *t, int fd);
-int ghost_fd(struct restore *r, struct m_file *f, int *fd); /* a file without a name; stays the list's */
-void ghosts_close(struct restore *r);
 void pipes_close(struct restore *r);
+void socks_close(struct restore *r);
 int path_open(struct restore *r, const char *path, int flags, u32 mode);
 
 /* attrs.c, cred.c, signals.c, timers.c, thread.c, tty.c */
@@ -161,6 +165,14 @@ int stop_process(struct restore *r, struct rproc *p);
 int thread_park(struct restore *r, struct rtask *t);
 int thread_sleep(struct restore *r, struct rtask *t);
 int thread_set(struct restore *r, struct rtask *t);
+
+int orphans_find(struct restore *r, bool *found); /* orphans.c: among what is mounted */
+
+/* ghost.c */
+int ghost_fd(struct restore *r, struct m_file *f, int *fd); /* a file without a name; stays the list's */
+void ghosts_close(struct restore *r);
+/* Open by number (a file handle); @flags as open's. Descriptor or negative errno. */
+int open_by_number(struct restore *r, const struct m_mount *mnt, u64 ino, u32 generation, int flags);
 
 /* mounts.c, tmpfs.c */
 int mounts_build(struct restore *r);

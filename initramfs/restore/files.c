@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -146,6 +147,19 @@ int file_fd(struct restore *r, struct m_file *f)
 	return fd;
 }
 
+/* @fd is the open file itself, made elsewhere. */
+int file_preset(struct restore *r, struct m_file *f, int fd)
+{
+	struct open_file *o = obj(r, f);
+
+	if (!o) {
+		close(fd);
+		return -ENOMEM;
+	}
+	o->fd = fd;
+	return 0;
+}
+
 int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd)
 {
 	struct open_file *o = obj(r, f);
@@ -190,9 +204,13 @@ s64 file_send(struct restore *r, struct rtask *t, int fd)
 /* Opening it needs, or does, a write to a file system on disk. */
 static bool is_late(const struct restore *r, const struct m_file *f)
 {
-	if (r->o->keep_mounts || !on_disk(f))
+	if (r->o->keep_mounts)
 		return false;
-	if (f->kind == M_FILE_SOCKET || f->path->unlinked)
+	if (f->kind == M_FILE_SOCKET)
+		return f->sock && f->sock->family == AF_UNIX && r->unix_on_disk;
+	if (!on_disk(f))
+		return false;
+	if (f->path->unlinked)
 		return true;
 	return f->kind == M_FILE_REG && (f->flags & O_ACCMODE) != O_RDONLY;
 }
@@ -200,9 +218,14 @@ static bool is_late(const struct restore *r, const struct m_file *f)
 int files_open(struct restore *r, bool early)
 {
 	struct m_file *f;
+	struct m_sock *s;
 	size_t done = 0;
 	int ret;
 
+	/* Unix sockets are made together: all wait for one whose name is on a disk. */
+	vec_foreach(s, &r->m->socks)
+		r->unix_on_disk |= s->family == AF_UNIX && s->path && s->path->mnt &&
+				   s->path->mnt->sb->kind == M_FS_BLOCK;
 	vec_foreach(f, &r->m->files) {
 		if (early && is_late(r, f))
 			continue;
@@ -349,5 +372,6 @@ void files_close(struct restore *r)
 	vec_foreach(f, &r->m->files)
 		f->restored = false;
 	pipes_close(r);
+	socks_close(r);
 	ghosts_close(r);
 }

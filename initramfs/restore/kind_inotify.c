@@ -55,9 +55,11 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 		if (!w)
 			break;
 		done = w->wd;
-		target = w->path ? path_open(r, w->path->path, O_PATH | O_NOFOLLOW, 0) : -ENOENT;
+		target = w->path ? path_open(r, w->path->path, O_PATH | O_NOFOLLOW, 0) :
+				   open_by_number(r, w->mnt, w->ino, w->generation, O_PATH);
 		if (target < 0) {
-			ret = r_fail(r, target, "cannot watch %s", w->path ? w->path->path : "a file");
+			ret = r_fail(r, target, "cannot watch %s (inode %llu)",
+				     w->path ? w->path->path : "a file", (unsigned long long)w->ino);
 			break;
 		}
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
@@ -67,7 +69,7 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 			next = wd + 1;
 			if (wd != w->wd)
 				ret = r_fail(r, wd < 0 ? -errno : -EEXIST,
-					     "watch %d of %s came out as %d", w->wd, w->path->path, wd);
+					     "inotify watch %d came out as %d", w->wd, wd);
 		}
 		close(target);
 	}

@@ -10,14 +10,6 @@
 
 #include "kinds.h"
 
-/* Files without a name, each once however many open files it has. */
-struct ghost_list {
-	VEC(struct ghost {
-		u64 key;
-		int fd;
-	}) list;
-};
-
 /* Creation and truncation are over; what is not a flag of an open file goes. */
 static int open_flags(const struct m_file *f)
 {
@@ -40,106 +32,6 @@ static int set_pos(struct restore *r, struct m_file *f, int fd)
 		return r_fail(r, -errno, "cannot seek %s to %llu", f->path ? f->path->path : "a file",
 			      (unsigned long long)f->pos);
 	return 0;
-}
-
-static int ghost_contents(struct restore *r, struct m_file *f, int fd)
-{
-	const struct m_inode *in = f->ghost ? f->ghost->inode : NULL;
-	int ret = 0;
-
-	if (!f->ghost)
-		return r_fail(r, -ENODATA, "%s has no name any more, and its contents are not kept",
-			      f->path ? f->path->path : "a file");
-	if (in) {
-		if (in->shmem && ftruncate(fd, (off_t)in->shmem->size))
-			return r_fail(r, -errno, "cannot size a file without a name");
-		ret = in->shmem ? shmem_fill(r, in->shmem, fd) : 0;
-		if (!ret && fchown(fd, in->uid, in->gid))
-			ret = r_fail(r, -errno, "cannot set the owner of a file without a name");
-		if (!ret && fchmod(fd, in->mode & 07777))
-			ret = r_fail(r, -errno, "cannot set the mode of a file without a name");
-		return ret;
-	}
-	if (!r->o->ghost)
-		return r_fail(r, -ENODATA, "the image's files without a name cannot be read");
-	return r->o->ghost(r->o->arg, f->ghost->ghost_id, fd, r->e);
-}
-
-/* A new file at its old path while it gets its open files, so that the kernel shows that name. */
-static int ghost_make(struct restore *r, struct m_file *f, int *fd)
-{
-	char *path = NULL;
-	int ret, dir;
-
-	if (f->path && asprintf(&path, "%s", f->path->path) < 0)
-		return r_fail(r, -ENOMEM, "no memory");
-	*fd = path ? path_open(r, path, O_RDWR | O_CREAT | O_EXCL, 0600) : -ENOENT;
-	if (*fd == -EEXIST) { /* another file has the name now */
-		free(path);
-		if (asprintf(&path, "%s.ohib-%llx", f->path->path, (unsigned long long)f->kaddr) < 0)
-			return r_fail(r, -ENOMEM, "no memory");
-		*fd = path_open(r, path, O_RDWR | O_CREAT | O_EXCL, 0600);
-	}
-	if (*fd < 0) { /* its folder is gone */
-		free(path);
-		path = NULL;
-		*fd = path_open(r, f->path && f->path->mnt ? f->path->mnt->mountpoint : "/tmp",
-				O_RDWR | O_TMPFILE, 0600);
-	}
-	if (*fd < 0) {
-		free(path);
-		return r_fail(r, *fd, "cannot make a file without a name for %s",
-			      f->path ? f->path->path : "?");
-	}
-	ret = ghost_contents(r, f, *fd);
-	if (path) {
-		char *slash = strrchr(path, '/');
-
-		*slash = '\0';
-		dir = path_open(r, *path ? path : "/", O_PATH | O_DIRECTORY, 0);
-		if (dir < 0 || unlinkat(dir, slash + 1, 0))
-			ret = r_fail(r, -errno, "cannot take the name of %s away", f->path->path);
-		if (dir >= 0)
-			close(dir);
-	}
-	free(path);
-	if (ret)
-		close(*fd);
-	return ret;
-}
-
-int ghost_fd(struct restore *r, struct m_file *f, int *fd)
-{
-	struct ghost g = { .key = f->inode_kaddr ? f->inode_kaddr : f->kaddr };
-	int ret;
-
-	if (!r->ghosts)
-		r->ghosts = calloc(1, sizeof(*r->ghosts));
-	if (!r->ghosts)
-		return r_fail(r, -ENOMEM, "no memory");
-	for (size_t i = 0; i < r->ghosts->list.n; i++) {
-		if (r->ghosts->list.v[i].key == g.key) {
-			*fd = r->ghosts->list.v[i].fd;
-			return 0;
-		}
-	}
-	ret = ghost_make(r, f, &g.fd);
-	if (!ret && vec_push(&r->ghosts->list, g)) {
-		close(g.fd);
-		ret = r_fail(r, -ENOMEM, "no memory");
-	}
-	*fd = ret ? -1 : g.fd;
-	return ret;
-}
-
-void ghosts_close(struct restore *r)
-{
-	for (size_t i = 0; r->ghosts && i < r->ghosts->list.n; i++)
-		close(r->ghosts->list.v[i].fd);
-	if (r->ghosts)
-		vec_free(&r->ghosts->list);
-	free(r->ghosts);
-	r->ghosts = NULL;
 }
 
 static int open_reg(struct restore *r, struct m_file *f, int *fd)

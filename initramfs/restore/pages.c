@@ -219,7 +219,7 @@ int pages_fill(struct restore *r, struct rproc *p, struct m_mm *from, const bool
 		r_fail_pid(r, p->pid, ret, "no memory for the list of its pages");
 	if (!ret)
 		ret = drop_pages(r, p, &f);
-	if (!ret)
+	if (!ret && !r->rehearsal)
 		ret = write_all(r, p, &f);
 	vec_free(&f.todo);
 	vec_free(&f.drop);

@@ -95,8 +95,8 @@ static int give_ctl(struct restore *r)
 	vec_foreach(p, &(r)->procs)                                                                \
 		if ((p)->m && !(p)->m->zombie)
 
-/* All that can fail and can be undone. */
-static int before_commit(struct restore *r)
+/* PID 1 is ours, and ready to make processes. */
+static int take_init(struct restore *r)
 {
 	int ret;
 
@@ -105,18 +105,28 @@ static int before_commit(struct restore *r)
 		ret = plan_make(r);
 	if (!ret)
 		ret = vdso_plan(r);
-	if (!ret && !r->o->keep_mounts) {
-		r_progress(r, "mounts", 0, 0);
-		ret = mounts_build(r);
-	}
-	if (!ret)
-		ret = files_check(r);
 	if (!ret)
 		ret = seize_init(r);
 	if (!ret)
 		ret = give_ctl(r);
 	if (!ret)
 		ret = clock_enter(r);
+	return ret;
+}
+
+/* Everything that needs no writable file system on disk. */
+static int build(struct restore *r)
+{
+	int ret = 0;
+
+	if (!r->o->keep_mounts) {
+		r_progress(r, "mounts", 0, 0);
+		ret = mounts_build(r);
+		if (!ret && !r->rw)
+			ret = orphans_find(r, &r->rehearsal);
+	}
+	if (!ret && !r->rw)
+		ret = files_check(r);
 	if (!ret)
 		ret = ttys_open(r);
 	if (!ret)
@@ -132,22 +142,54 @@ static int before_commit(struct restore *r)
 	return ret;
 }
 
-static void undo(struct restore *r)
+static void tear_down(struct restore *r)
 {
 	files_close(r);
 	ttys_close(r);
-	if (r->init_seized) {
-		struct rtask *t = r_leader(r->init);
-
+	if (r->init_seized)
 		tree_kill(r);
-		clock_undo(r);
-		remote_syscall(t, SYS_close, r->ctl_fd);
-		seize_undo(r);
-		prlimit64(1, RLIMIT_NOFILE, &r->init_nofile, NULL);
-	}
 	shmem_close(r);
 	if (!r->o->keep_mounts)
 		mounts_undo(r);
+}
+
+static void undo(struct restore *r)
+{
+	tear_down(r);
+	if (!r->init_seized)
+		return;
+	clock_undo(r);
+	remote_syscall(r_leader(r->init), SYS_close, r->ctl_fd);
+	seize_undo(r);
+	prlimit64(1, RLIMIT_NOFILE, &r->init_nofile, NULL);
+}
+
+/*
+ * A file system that cannot go from read-only to writable is unmounted and mounted again after the
+ * commit. What was built before was a rehearsal then (without the contents of pages): it is taken
+ * down, and built again on the writable file systems.
+ */
+static int build_again(struct restore *r)
+{
+	struct rtask init = *r_leader(r->init);
+	struct rtask *t;
+	int ret;
+
+	r->committed = false; /* as far as the parts are concerned: nothing of theirs is to stay */
+	tear_down(r);
+	r->committed = true;
+	plan_free(r);
+	r->init = NULL;
+	ret = plan_make(r);
+	if (ret)
+		return ret;
+	t = r_leader(r->init);
+	init.proc = t->proc;
+	init.m = t->m;
+	*t = init;
+	r->rehearsal = false;
+	r->rw = true;
+	return build(r);
 }
 
 static int become_init(struct restore *r)
@@ -277,7 +319,9 @@ static int after_commit(struct restore *r)
 	int ret;
 
 	ret = seize_chain(r);
-	if (!ret && !r->o->keep_mounts)
+	if (!ret && r->rehearsal)
+		ret = build_again(r);
+	else if (!ret && !r->o->keep_mounts)
 		ret = mounts_writable(r);
 	if (!ret && !r->o->keep_mounts)
 		ret = mounts_switch(r);
@@ -344,7 +388,9 @@ int restore_machine(struct machine *m, const struct restore_opts *o, struct ohib
 	r.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r.root_fd < 0)
 		return ohib_err_set(e, -errno, "cannot open the root folder");
-	ret = before_commit(&r);
+	ret = take_init(&r);
+	if (!ret)
+		ret = build(&r);
 	if (!ret && o->commit)
 		ret = o->commit(o->arg, e);
 	if (ret) {
@@ -355,6 +401,7 @@ int restore_machine(struct machine *m, const struct restore_opts *o, struct ohib
 	}
 	plan_free(&r);
 	vdso_plan_free(&r);
-	close(r.root_fd);
+	if (r.root_fd >= 0)
+		close(r.root_fd);
 	return ret;
 }

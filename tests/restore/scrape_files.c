@@ -78,6 +78,7 @@ static struct m_tty *tty_of(struct scrape *s, u32 index, const char *link)
 	t->kind = M_TTY_PTY;
 	t->index = index;
 	t->owner_mode = 0620;
+	t->slave_open = true;
 	snprintf(t->name, sizeof(t->name), "pts/%u", index);
 	vec_push(&s->m->ttys, t);
 found:
@@ -167,6 +168,13 @@ static int classify(struct scrape *s, struct sproc *sp, struct m_file *f, const 
 		f->kind = M_FILE_TTY;
 		f->path = scrape_path(s, target);
 		f->tty = tty_of(s, (u32)atoi(target + 9), link);
+	} else if (!strncmp(target, "/memfd:", 7)) {
+		struct stat st;
+
+		if (stat(link, &st))
+			return -errno;
+		f->kind = M_FILE_SHMEM;
+		f->shmem = scrape_memfd(s, link, target, st.st_ino, (u64)st.st_size);
 	} else if (target[0] == '/') {
 		struct stat st;
 
@@ -181,6 +189,28 @@ static int classify(struct scrape *s, struct sproc *sp, struct m_file *f, const 
 		return -EOPNOTSUPP;
 	}
 	return 0;
+}
+
+static void read_locks(struct sproc *sp, struct m_file *f, const char *info)
+{
+	const char *p = info;
+
+	while ((p = field(p, "lock:"))) {
+		struct m_lock l = { .owner = sp->p->fdtable };
+		char kind[16], rw[16], end[32];
+		unsigned long start;
+
+		if (sscanf(p, " %*d: %15s %*s %15s %*d %*s %lu %31s", kind, rw, &start, end) != 4)
+			continue;
+		l.kind = !strcmp(kind, "FLOCK") ? M_LOCK_FLOCK : !strcmp(kind, "POSIX") ? M_LOCK_POSIX : M_LOCK_OFD;
+		if (l.kind == M_LOCK_FLOCK)
+			l.type = !strcmp(rw, "READ") ? 1 : 2;
+		else
+			l.type = !strcmp(rw, "READ") ? F_RDLCK : F_WRLCK;
+		l.start = start;
+		l.end = !strcmp(end, "EOF") ? ~0ull >> 1 : strtoull(end, NULL, 10);
+		vec_push(&f->locks, l);
+	}
 }
 
 static int one_fd(struct scrape *s, struct sproc *sp, int fd)
@@ -206,6 +236,7 @@ static int one_fd(struct scrape *s, struct sproc *sp, int fd)
 		if (ret)
 			return ret;
 		f->kaddr = 0x1000 + nr_seen;
+		read_locks(sp, f, text);
 		vec_push(&s->m->files, f);
 		seen[nr_seen++] = (struct seen){ f, sp->outer, fd };
 	}

@@ -100,6 +100,29 @@ static struct m_shmem *shared(struct scrape *s, const char *path, u64 ino, u64 s
 	return sh;
 }
 
+/* A memfd that is open: its contents by way of the descriptor, unless it is mapped too. */
+struct m_shmem *scrape_memfd(struct scrape *s, const char *link, const char *name, u64 ino, u64 size)
+{
+	struct m_shmem *sh = shared(s, name, ino, size);
+	static u64 next = 1ull << 60;
+	int fd = sh->pages.n ? -1 : open(link, O_RDONLY);
+
+	for (u64 off = 0; fd >= 0 && off < size; off += OHIB_PAGE_SIZE) {
+		struct m_page pg = { .va = off, .src = { M_PAGE_PFN, 0, ++next } };
+		void *copy = calloc(1, OHIB_PAGE_SIZE);
+
+		if (pread(fd, copy, OHIB_PAGE_SIZE, (off_t)off) > 0) {
+			map_put(&pages, pg.src.where, copy);
+			vec_push(&sh->pages, pg);
+		}
+	}
+	if (fd >= 0) {
+		sh->seals = (u32)fcntl(fd, F_GET_SEALS);
+		close(fd);
+	}
+	return sh;
+}
+
 static int read_pages(struct scrape *s, struct sproc *sp, struct m_vma *v, int pm, int mem)
 {
 	struct m_mm *mm = sp->p->mm;

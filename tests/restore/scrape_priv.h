@@ -22,5 +22,6 @@ char *proc_text(pid_t pid, const char *name);
 struct m_process *inner_of(struct scrape *s, pid_t outer);
 u64 scrape_find_insn(struct rtask *t);
 struct m_path *scrape_path(struct scrape *s, const char *path);
+struct m_shmem *scrape_memfd(struct scrape *s, const char *link, const char *name, u64 ino, u64 size);
 int scrape_mm(struct scrape *s, struct sproc *sp, struct ohib_err *e);
 int scrape_files(struct scrape *s, struct sproc *sp, struct ohib_err *e);

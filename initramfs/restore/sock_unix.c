@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Unix sockets, all in one go, in the order in which they could have come about: bound, listening,
+ * connected, names taken away, data, ends.
+ * Weaker than it was: SO_PEERCRED of a connection tells the reloader (as root), not the process that
+ * once connected; that of a listener is its owner's again (see kind_socket.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "sock.h"
+
+#define STATE_ESTABLISHED 1
+#define STATE_LISTEN 10
+
+static bool has_path(const struct m_sock *s)
+{
+	return s->addr_len > offsetof(struct sockaddr_un, sun_path) &&
+	       s->addr[offsetof(struct sockaddr_un, sun_path)];
+}
+
+static const char *addr_path(const struct m_sock *s)
+{
+	return (const char *)s->addr + offsetof(struct sockaddr_un, sun_path);
+}
+
+/* Inside the machine's root, at the folder that a relative address is relative to. */
+struct place {
+	int old_root, old_cwd;
+};
+
+static int enter(struct restore *r, struct place *p, const struct m_sock *s)
+{
+	char dir[PATH_MAX];
+	size_t n, k;
+	int ret = 0;
+
+	p->old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	p->old_cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (p->old_root < 0 || p->old_cwd < 0 || fchdir(r->root_fd) || chroot("."))
+		ret = -errno;
+	if (!ret && s->path && addr_path(s)[0] != '/') {
+		n = strlen(s->path->path);
+		k = strlen(addr_path(s));
+		if (n > k && n - k < sizeof(dir) && !strcmp(s->path->path + n - k, addr_path(s))) {
+			memcpy(dir, s->path->path, n - k);
+			dir[n - k] = '\0';
+			if (chdir(dir))
+				ret = -errno;
+		}
+	}
+	return ret ? r_fail(r, ret, "cannot enter the machine's root") : 0;
+}
+
+static void leave(struct place *p)
+{
+	if (p->old_root >= 0 && !fchdir(p->old_root) && chroot(".")) {
+	}
+	if (p->old_cwd >= 0 && fchdir(p->old_cwd)) {
+	}
+	close(p->old_root);
+	close(p->old_cwd);
+}
+
+/* The name on the file system is there already, with its owner and times: the new one gets them. */
+static int bind_path(struct restore *r, const struct m_sock *s, int fd)
+{
+	const char *path = addr_path(s), *slash = strrchr(path, '/');
+	struct stat st, dir_st;
+	bool had, dir_had;
+	char dir[128];
+	int ret = 0;
+
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+	dir_had = !stat(dir, &dir_st);
+	had = s->path && !s->path->unlinked && !lstat(path, &st) && S_ISSOCK(st.st_mode);
+	if (had && unlink(path))
+		return r_fail(r, -errno, "cannot replace socket %s", path);
+	if (bind(fd, (const void *)s->addr, s->addr_len))
+		ret = r_fail(r, -errno, "cannot bind a socket to %s again", path);
+	if (!ret && had) {
+		struct timespec ts[2] = { st.st_atim, st.st_mtim };
+
+		if (lchown(path, st.st_uid, st.st_gid) || chmod(path, st.st_mode & 07777) ||
+		    utimensat(AT_FDCWD, path, ts, 0))
+			ret = r_fail(r, -errno, "cannot set the owner of socket %s", path);
+	}
+	if (!ret && s->path && s->path->unlinked && !r->unix_unlink_later)
+		unlink(path);
+	if (dir_had) {
+		struct timespec ts[2] = { dir_st.st_atim, dir_st.st_mtim };
+
+		utimensat(AT_FDCWD, dir, ts, 0);
+	}
+	return ret;
+}
+
+static int bind_one(struct restore *r, struct m_sock *s, int fd)
+{
+	struct place p;
+	int ret;
+
+	if (!s->addr_len)
+		return 0;
+	if (!has_path(s))
+		return bind(fd, (void *)s->addr, s->addr_len) ?
+			       r_fail(r, -errno, "cannot bind a socket to its abstract address") : 0;
+	ret = enter(r, &p, s);
+	if (!ret)
+		ret = bind_path(r, s, fd);
+	leave(&p);
+	return ret;
+}
+
+static int connect_to(struct restore *r, int fd, const struct m_sock *to)
+{
+	struct place p;
+	int ret = 0;
+
+	if (has_path(to))
+		ret = enter(r, &p, to);
+	if (!ret && connect(fd, (const void *)to->addr, to->addr_len))
+		ret = r_fail(r, -errno, "cannot connect to socket %.100s again",
+			     has_path(to) ? addr_path(to) : "with an abstract address");
+	if (has_path(to))
+		leave(&p);
+	return ret;
+}
+
+static int make_socket(struct restore *r, struct m_sock *s)
+{
+	struct sock_obj *o = sock_obj(r, s);
+
+	if (!o)
+		return -ENOMEM;
+	o->fd = socket(AF_UNIX, s->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return o->fd < 0 ? r_fail(r, -errno, "cannot make a unix socket") :
+			   sock_options(r, s, o->fd);
+}
+
+static bool is_accepted(const struct m_sock *s)
+{
+	/* An accepted socket has its listener's address, and did not bind itself. */
+	return s->type != SOCK_DGRAM && s->state == STATE_ESTABLISHED && s->addr_len;
+}
+
+static struct m_sock *listener_at(struct restore *r, const struct m_sock *s)
+{
+	struct m_sock *l;
+
+	vec_foreach(l, &r->m->socks)
+		if (l->family == AF_UNIX && l->state == STATE_LISTEN && l->addr_len == s->addr_len &&
+		    !memcmp(l->addr, s->addr, s->addr_len))
+			return l;
+	return NULL;
+}
+
+/* Both ends of a connection of which one was accepted: by a listener at that address. */
+static int make_accepted(struct restore *r, struct m_sock *server, struct m_sock *client)
+{
+	struct m_sock *l = listener_at(r, server), temp = *server;
+	struct sock_obj *o = sock_obj(r, server);
+	int ret = 0, lfd = sock_fd(l);
+
+	if (!o)
+		return -ENOMEM;
+	if (lfd < 0) { /* the listener is gone: one for the moment */
+		lfd = socket(AF_UNIX, server->type | SOCK_CLOEXEC, 0);
+		temp.path = NULL;
+		r->unix_unlink_later = true;
+		ret = lfd < 0 ? -errno : bind_one(r, &temp, lfd);
+		r->unix_unlink_later = false;
+		if (!ret && listen(lfd, 1))
+			ret = -errno;
+	}
+	if (!ret)
+		ret = make_socket(r, client);
+	if (!ret && client->addr_len && !is_accepted(client))
+		ret = bind_one(r, client, sock_fd(client));
+	if (!ret)
+		ret = connect_to(r, sock_fd(client), server);
+	if (!ret) {
+		o->fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		ret = o->fd < 0 ? r_fail(r, -errno, "cannot accept a connection again") :
+				  sock_options(r, server, o->fd);
+	}
+	if (!l && lfd >= 0) {
+		struct place p;
+
+		if (has_path(server) && !enter(r, &p, server)) {
+			unlink(addr_path(server));
+			leave(&p);
+		}
+		close(lfd);
+	}
+	return ret < 0 ? r_fail(r, ret, "cannot make a connection again") : 0;
+}
+
+static int make_pair(struct restore *r, struct m_sock *a, struct m_sock *b)
+{
+	struct sock_obj *oa = sock_obj(r, a), *ob = b ? sock_obj(r, b) : NULL;
+	int fd[2], ret;
+
+	if (!oa || (b && !ob))
+		return -ENOMEM;
+	if (socketpair(AF_UNIX, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd))
+		return r_fail(r, -errno, "cannot make a pair of sockets");
+	oa->fd = fd[0];
+	if (ob)
+		ob->fd = fd[1];
+	else
+		r->unix_lone_peer = fd[1]; /* to be closed once the data is in */
+	ret = sock_options(r, a, fd[0]);
+	if (!ret && b)
+		ret = sock_options(r, b, fd[1]);
+	return ret;
+}
+
+static int send_one(struct restore *r, int from, const struct m_sock_skb *skb, const void *to, u32 to_len)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)];
+	} ctl;
+	struct iovec iov = { skb->data, skb->len };
+	struct msghdr msg = { (void *)to, to_len, &iov, 1, ctl.buf, 0, 0 };
+	struct ucred cred = { skb->pid, skb->uid, skb->gid };
+	struct cmsghdr *c = &ctl.align;
+
+	memset(&ctl, 0, sizeof(ctl));
+	if (skb->pid) {
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_CREDENTIALS;
+		c->cmsg_len = CMSG_LEN(sizeof(cred));
+		memcpy(CMSG_DATA(c), &cred, sizeof(cred));
+		msg.msg_controllen = CMSG_SPACE(sizeof(cred));
+	}
+	if (skb->fds.n) {
+		int fds[253];
+
+		if (skb->fds.n > ARRAY_SIZE(fds))
+			return r_fail(r, -E2BIG, "a message with %zu descriptors", skb->fds.n);
+		for (size_t i = 0; i < skb->fds.n; i++) {
+			fds[i] = file_fd(r, skb->fds.v[i]);
+			if (fds[i] < 0)
+				return fds[i];
+		}
+		c = (struct cmsghdr *)(ctl.buf + msg.msg_controllen);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * skb->fds.n);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * skb->fds.n);
+		msg.msg_controllen += CMSG_SPACE(sizeof(int) * skb->fds.n);
+	}
+	if (!msg.msg_controllen)
+		msg.msg_control = NULL;
+	if (sendmsg(from, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)skb->len)
+		return 0;
+	/* The sender is gone: its number cannot be told any more. */
+	if (errno == ESRCH && skb->pid) {
+		struct m_sock_skb other = *skb;
+
+		other.pid = 0;
+		return send_one(r, from, &other, to, to_len);
+	}
+	return r_fail(r, -errno, "cannot put back %u bytes that a socket had not read", skb->len);
+}
+
+/* A sender of datagrams: the socket that has the address, or one of the moment that takes it. */
+static int sender(struct restore *r, const struct m_sock_skb *skb, const struct m_sock *s, int *temp)
+{
+	struct m_sock *p;
+
+	*temp = -1;
+	vec_foreach(p, &r->m->socks)
+		if (skb->addr_len && p->family == AF_UNIX && p->addr_len == skb->addr_len &&
+		    !memcmp(p->addr, skb->addr, skb->addr_len) && sock_fd(p) >= 0)
+			return sock_fd(p);
+	if (!skb->addr_len && s->peer && s->peer->peer == s && sock_fd(s->peer) >= 0)
+		return sock_fd(s->peer);
+	*temp = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (*temp >= 0 && skb->addr_len && !skb->addr[2] && bind(*temp, (void *)skb->addr, skb->addr_len))
+		return -errno;
+	return *temp < 0 ? -errno : *temp;
+}
+
+static int put_data(struct restore *r, struct m_sock *s)
+{
+	struct place p;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < s->receive.n; i++) {
+		const struct m_sock_skb *skb = &s->receive.v[i];
+		int temp = -1, from;
+
+		if (s->type != SOCK_DGRAM) {
+			from = s->peer ? sock_fd(s->peer) : r->unix_lone_peer;
+			ret = send_one(r, from, skb, NULL, 0);
+			continue;
+		}
+		from = sender(r, skb, s, &temp);
+		if (from < 0)
+			return r_fail(r, from, "no sender for a datagram");
+		if (s->peer && s->peer->peer == s && from == sock_fd(s->peer)) {
+			ret = send_one(r, from, skb, NULL, 0);
+		} else {
+			ret = has_path(s) ? enter(r, &p, s) : 0;
+			if (!ret)
+				ret = send_one(r, from, skb, s->addr, s->addr_len);
+			if (has_path(s))
+				leave(&p);
+		}
+		if (temp >= 0)
+			close(temp);
+	}
+	return ret;
+}
+
+static int finish_one(struct restore *r, struct m_sock *s)
+{
+	int fd = sock_fd(s), ret;
+
+	ret = sock_options_last(r, s, fd);
+	if (!ret && (s->shut_read || s->shut_write) &&
+	    shutdown(fd, s->shut_read && s->shut_write ? SHUT_RDWR : s->shut_read ? SHUT_RD : SHUT_WR) &&
+	    errno != ENOTCONN)
+		ret = r_fail(r, -errno, "cannot shut a socket down");
+	return ret;
+}
+
+static int make_connected(struct restore *r, struct m_sock *s)
+{
+	struct m_sock *peer = s->peer;
+	int ret;
+
+	if (!peer) { /* the other side is closed */
+		ret = make_pair(r, s, NULL);
+		if (!ret)
+			ret = put_data(r, s);
+		if (r->unix_lone_peer >= 0)
+			close(r->unix_lone_peer);
+		r->unix_lone_peer = -1;
+		((struct sock_obj *)s->restore)->data_done = true;
+		return ret;
+	}
+	if (is_accepted(s))
+		return make_accepted(r, s, peer);
+	if (is_accepted(peer))
+		return make_accepted(r, peer, s);
+	return make_pair(r, s, peer);
+}
+
+/* A connection that the listener has not accepted: only the client's side is a socket yet. */
+static int make_pending(struct restore *r, struct m_sock *listener, struct m_sock *server)
+{
+	struct m_sock *client = server->peer, gone = { .family = AF_UNIX, .type = server->type };
+	int ret;
+
+	if (!client)
+		client = &gone; /* it has hung up already */
+	ret = make_socket(r, client);
+	if (!ret && client != &gone)
+		ret = bind_one(r, client, sock_fd(client));
+	if (!ret)
+		ret = connect_to(r, sock_fd(client), listener);
+	for (size_t i = 0; !ret && i < server->receive.n; i++)
+		ret = send_one(r, sock_fd(client), &server->receive.v[i], NULL, 0);
+	if (client == &gone && gone.restore) {
+		struct sock_obj *o = gone.restore;
+
+		if (o->fd >= 0)
+			close(o->fd);
+		free(o);
+		r->socks.n--;
+	}
+	return ret;
+}
+
+#define for_each_unix(s, r) vec_foreach(s, &(r)->m->socks) if ((s)->family == AF_UNIX)
+
+int sock_unix_all(struct restore *r)
+{
+	struct m_sock *s;
+	int ret = 0;
+
+	r->unix_lone_peer = -1;
+	for_each_unix(s, r) {
+		bool dgram_pair = s->type == SOCK_DGRAM && s->peer && s->peer->peer == s &&
+				  !s->addr_len && !s->peer->addr_len;
+
+		if (ret || sock_fd(s) >= 0)
+			continue;
+		if (dgram_pair) {
+			ret = make_pair(r, s, s->peer);
+		} else if (s->type == SOCK_DGRAM || s->state != STATE_ESTABLISHED) {
+			ret = make_socket(r, s);
+			if (!ret)
+				ret = bind_one(r, s, sock_fd(s));
+			if (!ret && s->state == STATE_LISTEN && listen(sock_fd(s), s->backlog))
+				ret = r_fail(r, -errno, "cannot listen on a unix socket again");
+		}
+	}
+	for_each_unix(s, r)
+		if (!ret && s->type != SOCK_DGRAM && s->state == STATE_ESTABLISHED && sock_fd(s) < 0 &&
+		    s->file && (!s->peer || s->peer->file))
+			ret = make_connected(r, s);
+	/* Last those not accepted yet: what a listener is to accept stays in its queue now. */
+	for_each_unix(s, r)
+		for (size_t i = 0; !ret && i < s->pending.n; i++)
+			ret = make_pending(r, s, s->pending.v[i]);
+	for_each_unix(s, r)
+		if (!ret && s->type == SOCK_DGRAM && s->peer && s->peer->peer != s)
+			ret = connect_to(r, sock_fd(s), s->peer);
+	for_each_unix(s, r)
+		if (!ret && s->type == SOCK_DGRAM && s->peer && s->peer->peer == s && s->addr_len)
+			ret = connect_to(r, sock_fd(s->peer), s);
+	for_each_unix(s, r)
+		if (!ret && sock_fd(s) >= 0 && !((struct sock_obj *)s->restore)->data_done)
+			ret = put_data(r, s);
+	for_each_unix(s, r)
+		if (!ret && sock_fd(s) >= 0)
+			ret = finish_one(r, s);
+	return ret;
+}
