@@ -12,6 +12,7 @@
  *	               this process, and the address in it of a struct ohib_woken
  *	modules        [{name, size, used_by: [name…], parameters: {name: value}}]
  *	mountinfo      text of /proc/1/mountinfo
+ *	filesystems    [{dev, type, offset, bytes}]: super blocks, see fsident.c
  *	swaps          text of /proc/swaps
  *
  * Others add to it through capture_opts.config.

@@ -109,6 +109,49 @@ int blockdev_find(struct restore *r, struct r_sb *sb)
 	return 0;
 }
 
+#define EXT4_MNT_COUNT 0x34
+#define EXT4_INCOMPAT 0x60
+#define EXT4_RECOVER 0x4u
+
+/* Tell what happened, as far as it can be told: struct ext4_super_block, fs/ext4/ext4.h. */
+static int changed(struct restore *r, const struct r_sb *sb, const u8 *was, const u8 *is)
+{
+	const char *what = "was written to";
+	u32 incompat;
+
+	memcpy(&incompat, is + EXT4_INCOMPAT, sizeof(incompat));
+	if (incompat & EXT4_RECOVER)
+		what = "is mounted, or was not unmounted";
+	else if (memcmp(was + EXT4_MNT_COUNT, is + EXT4_MNT_COUNT, 2))
+		what = "was mounted";
+	return r_fail(r, -ESTALE, "the file system on %s %s since the machine was suspended: "
+				  "going on would destroy it", sb->dev->node, what);
+}
+
+int blockdev_check(struct restore *r, struct r_sb *sb)
+{
+	_cleanup_close_ int fd = open(sb->dev->node, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	u64 off = sb->m->ident_offset, start = off & OHIB_PAGE_MASK;
+	size_t len = sb->m->ident_len, span = (off + len - start + OHIB_PAGE_SIZE - 1) & OHIB_PAGE_MASK;
+	_cleanup_free_ u8 *now = NULL;
+	u32 incompat;
+
+	if (!sb->m->ident || len < EXT4_INCOMPAT + 4)
+		return r_fail(r, -ENODATA, "the image does not tell the state of the file system on %s",
+			      sb->dev->node);
+	memcpy(&incompat, sb->m->ident + EXT4_INCOMPAT, sizeof(incompat));
+	if (incompat & EXT4_RECOVER)
+		return r_fail(r, -EUCLEAN, "the file system on %s was not clean when the machine was "
+					   "suspended", sb->dev->node);
+	now = aligned_alloc(OHIB_PAGE_SIZE, span);
+	if (!now)
+		return r_fail(r, -ENOMEM, "no memory");
+	if (fd < 0 || pread(fd, now, span, (off_t)start) != (ssize_t)span)
+		return r_fail(r, errno ? -errno : -EIO, "cannot read %s", sb->dev->node);
+	return memcmp(now + (off - start), sb->m->ident, len) ?
+		       changed(r, sb, sb->m->ident, now + (off - start)) : 0;
+}
+
 int blockdev_lock(struct restore *r, struct r_blockdev *dev)
 {
 	if (dev->was_ro)

@@ -79,6 +79,8 @@ static int make_sb(struct restore *r, struct r_sb *sb, size_t number)
 	if (sb->m->kind == M_FS_BLOCK) {
 		ret = blockdev_find(r, sb);
 		if (!ret && !r->rw)
+			ret = blockdev_check(r, sb);
+		if (!ret && !r->rw)
 			ret = blockdev_lock(r, sb->dev);
 	}
 	if (!ret)

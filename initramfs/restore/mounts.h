@@ -43,6 +43,8 @@ struct mount_tree {
 
 /* devices.c: find the device of @sb, which is to be the only one with its UUID; nothing is written. */
 int blockdev_find(struct restore *r, struct r_sb *sb);
+/* -ESTALE: it is not as the machine left it. */
+int blockdev_check(struct restore *r, struct r_sb *sb);
 int blockdev_lock(struct restore *r, struct r_blockdev *dev);	/* read-only */
 int blockdev_unlock(struct restore *r, struct r_blockdev *dev);	/* as it was */
 void blockdev_close(struct r_blockdev *dev);

@@ -155,7 +155,7 @@ static void fill_run(struct machine *m, struct m_superblock *sb, struct m_mount 
 	node(sb->root, "lock", S_IFDIR | 0755);
 }
 
-static struct machine *make_machine(void)
+static struct machine *make_machine(const u8 *super)
 {
 	struct machine *m = calloc(1, sizeof(*m));
 	struct m_mount *rootfs, *root, *sys, *dev, *run, *lock;
@@ -167,6 +167,8 @@ static struct machine *make_machine(void)
 	ext4 = sb_add(m, M_FS_BLOCK, "ext4", "errors=remount-ro");
 	memcpy(ext4->uuid, uuid, 16);
 	ext4->has_uuid = true;
+	ext4->ident = memcpy(malloc(1024), super, 1024);
+	ext4->ident_len = ext4->ident_offset = 1024;
 	strcpy(ext4->devname, "sdx1");
 	root = mnt_add(m, rootfs, ext4, "/", "/", "/dev/sdx1", MS_RELATIME);
 	root->peer_group = 1;
@@ -319,7 +321,7 @@ static void in_child(void (*fn)(struct ctx *c))
 		c.image_fd = open(image, O_RDONLY);
 		c.before = image_bytes(c.image_fd);
 		enter_initramfs();
-		c.m = make_machine();
+		c.m = make_machine(c.before + 1024);
 		c.r.m = c.m;
 		c.r.o = &c.o;
 		c.r.e = &c.e;
@@ -490,6 +492,54 @@ TEST(two_disks_with_one_uuid)
 	run("losetup -d $(cat %s/loop2)", dir);
 }
 
+static void not_taken(struct ctx *c, const char *reason)
+{
+	int ret = mounts_build(&c->r);
+
+	CHECK(ret < 0 && strstr(c->e.msg, reason));
+	mounts_undo(&c->r);
+	CHECK_EQ(is_ro(), 0);
+}
+
+static void used(struct ctx *c)
+{
+	CHECK(!mkdir("/root", 0755) && !mount(loop, "/root", "ext4", 0, NULL) && !umount("/root"));
+	not_taken(c, "was mounted since");
+}
+
+static void in_use(struct ctx *c)
+{
+	CHECK(!mkdir("/root", 0755) && !mount(loop, "/root", "ext4", 0, NULL));
+	not_taken(c, "is mounted, or was not unmounted since");
+}
+
+static void unclean(struct ctx *c)
+{
+	struct m_superblock *sb;
+
+	vec_foreach(sb, &c->m->superblocks)
+		if (sb->ident)
+			sb->ident[0x60] |= 4;
+	not_taken(c, "was not clean when");
+}
+
+static void untold(struct ctx *c)
+{
+	struct m_superblock *sb;
+
+	vec_foreach(sb, &c->m->superblocks)
+		sb->ident = NULL;
+	not_taken(c, "does not tell");
+}
+
+TEST(used_in_between)
+{
+	in_child(used);
+	in_child(in_use);
+	in_child(unclean);
+	in_child(untold);
+}
+
 int main(void)
 {
 	static const struct test_case t[] = {
@@ -497,6 +547,7 @@ int main(void)
 		TEST_CASE(over_the_root),
 		TEST_CASE(disk_missing),
 		TEST_CASE(two_disks_with_one_uuid),
+		TEST_CASE(used_in_between),
 	};
 
 	make_image();
