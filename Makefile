@@ -17,9 +17,9 @@ CFLAGS   ?= -O2 -g
 WARN     := -Wall -Wextra -Werror
 # The tool runs while file systems are frozen: bind everything at start.
 ALL_CFLAGS  = -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-	      -Iimgtool -Iinitramfs -pthread
+	      -Iimgtool -Iinitramfs -I/usr/include/libnl3 -pthread
 ALL_LDFLAGS = -Wl,-z,now $(LDFLAGS)
-LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lxxhash -lgcrypt -lgpg-error -ljson-c -lblkid
+LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lxxhash -lgcrypt -lgpg-error -ljson-c -lblkid -l:libnl-3.a
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 # Every folder of imgtool/ but cmd/ is the library; sources are found, not listed.

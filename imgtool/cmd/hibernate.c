@@ -16,6 +16,9 @@
 #include "capture/capture.h"
 #include "cmd/cmd.h"
 #include "cmd/preflight.h"
+#include "config/config.h"
+#include "ghost/ghost.h"
+#include "util/cleanup.h"
 
 static const char doc[] =
 	"Suspend this machine into the overlay image and switch it off.\v"
@@ -42,7 +45,7 @@ static const struct argp_option options[] = {
 	{ "kexec", OPT_KEXEC, NULL, 0, "Start the kernel that was loaded with kexec -l", 0 },
 	{ "threads", 't', "N", 0, "Compressing threads (default: one per CPU)", 2 },
 	{ "chunk-pages", OPT_CHUNK, "N", 0, "Pages compressed together, 1 to 64 (default 32)", 2 },
-	{ "acceleration", OPT_ACCELERATION, "N", 0, "LZ4: higher is quicker and larger (default 2)", 2 },
+	{ "acceleration", OPT_ACCELERATION, "N", 0, "LZ4: higher is quicker and larger (default: by what is slower, disk or CPU)", 2 },
 	{ 0 },
 };
 
@@ -80,6 +83,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 	return ARGP_ERR_UNKNOWN;
 }
+
+/* Files without a name are kept in memory until the image is written. */
+#define GHOSTS_MAX (256u << 20)
 
 /* --- progress on the console */
 
@@ -151,6 +157,26 @@ static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
 	say("overlayctl: %s\r\n", stage_names[stage]);
 }
 
+static int add_config(void *arg, struct json_object *config, struct ohib_err *err)
+{
+	(void)arg;
+	return config_capture(config, err);
+}
+
+/* Contents that no name leads to any more would go with the old kernel. */
+static int add_ghosts(void *arg, struct ohib_writer *w, struct ohib_err *err)
+{
+	_cleanup_free_ void *data = NULL;
+	size_t len;
+	int r;
+
+	(void)arg;
+	r = ghosts_collect(GHOSTS_MAX, &data, &len, err);
+	if (!r && data)
+		r = ohib_writer_section(w, OHIB_SEC_GHOSTS, data, len, true, err);
+	return r;
+}
+
 int cmd_hibernate(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, NULL, doc, children, NULL, NULL };
@@ -185,6 +211,10 @@ int cmd_hibernate(int argc, char **argv)
 	o.c.writer.image_kernel = o.p.image_kernel;
 	o.c.writer.next_kernel = o.p.next_kernel;
 	o.c.progress = progress;
+	if (o.p.wants_switch) {
+		o.c.config = add_config;
+		o.c.sections = add_ghosts;
+	}
 	r = capture_hibernate(&o.c, &woken, &report, &err);
 	preflight_free(&o.p);
 	if (r) {

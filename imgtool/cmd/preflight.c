@@ -79,7 +79,7 @@ static void check_device(struct preflight *p)
 		refuse(&p->refusals, 0, "", "overlay device", "%s", err.msg);
 		return;
 	}
-	r = image_dev_open(&d, p->path, true, &err);
+	r = image_dev_open(&d, p->path, IMAGE_DEV_CLAIM, &err);
 	if (r) {
 		refuse(&p->refusals, 0, "", p->path, "%s",
 		       r == -EBUSY ? "it is in use (mounted, swapped on, or part of another device)" :

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cmd/preflight.h"
+#include "config/config.h"
 #include "translate/translate.h"
 
 /* @p's list takes over the rows of @from. */
@@ -39,5 +40,5 @@ int preflight_translate(struct preflight *p, struct ohib_err *err)
 		return r;
 	take_refusals(p, &m->refusals);
 	machine_free(m);
-	return 0;
+	return config_check(p->next_kernel, &p->refusals, &p->warnings, err);
 }

@@ -17,9 +17,10 @@
 
 #include "image/io.h"
 
-int image_dev_open(struct image_dev *d, const char *path, bool write, struct ohib_err *err)
+int image_dev_open(struct image_dev *d, const char *path, enum image_dev_mode mode,
+		   struct ohib_err *err)
 {
-	int flags = (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY;
+	int flags = (mode == IMAGE_DEV_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY;
 	struct stat st;
 	int r;
 
@@ -32,7 +33,7 @@ int image_dev_open(struct image_dev *d, const char *path, bool write, struct ohi
 	d->is_block = S_ISBLK(st.st_mode);
 	if (!d->is_block && !S_ISREG(st.st_mode))
 		return ohib_err_set(err, -ENOTBLK, "%s: neither a block device nor a file", path);
-	if (d->is_block && write)
+	if (d->is_block && mode != IMAGE_DEV_READ)
 		flags |= O_EXCL;
 
 	d->direct = true;

@@ -19,11 +19,18 @@ struct image_dev {
 
 #define IMAGE_DEV_CLOSED { .fd = -1 }
 
+enum image_dev_mode {
+	IMAGE_DEV_READ = 0,
+	IMAGE_DEV_WRITE = 1,	/* and claimed: see below */
+	IMAGE_DEV_CLAIM = 2,	/* to read; udev does not look at the device again when it is closed */
+};
+
 /*
- * Open with O_DIRECT, or without where the file system has none. @write also claims a block device
- * for this program alone (O_EXCL): -EBUSY when it is mounted or swapped on.
+ * Open with O_DIRECT, or without where the file system has none. A block device is claimed for this
+ * program alone (O_EXCL) in the latter two modes: -EBUSY when it is mounted or swapped on.
  */
-int image_dev_open(struct image_dev *d, const char *path, bool write, struct ohib_err *err);
+int image_dev_open(struct image_dev *d, const char *path, enum image_dev_mode mode,
+		   struct ohib_err *err);
 void image_dev_close(struct image_dev *d);
 
 /* All of @len or an error; -ENODATA when the device ends before. Buffers 4 KiB aligned, as lengths. */

@@ -61,7 +61,7 @@ int ohib_image_peek(const char *path, struct ohib_image_info *info, struct ohib_
 {
 	struct image_state s;
 	struct image_dev d;
-	int r = image_dev_open(&d, path, false, err);
+	int r = image_dev_open(&d, path, IMAGE_DEV_READ, err);
 
 	if (r)
 		return r;
@@ -296,7 +296,7 @@ int ohib_image_open(const char *path, struct ohib_image **out, struct ohib_err *
 		return ohib_err_set(err, -ENOMEM, "image: out of memory");
 	img->dev = (struct image_dev)IMAGE_DEV_CLOSED;
 	pthread_mutex_init(&img->lock, NULL);
-	r = image_dev_open(&img->dev, path, false, err);
+	r = image_dev_open(&img->dev, path, IMAGE_DEV_READ, err);
 	if (!r)
 		r = image_state_load(&img->dev, &s, err);
 	if (!r) {

@@ -331,7 +331,7 @@ int ohib_image_set_state(const char *path, enum ohib_state to, const char *reaso
 	struct image_state s;
 	int r;
 
-	r = image_dev_open(&d, path, true, err);
+	r = image_dev_open(&d, path, IMAGE_DEV_WRITE, err);
 	if (r)
 		return r;
 	r = image_state_load(&d, &s, err);

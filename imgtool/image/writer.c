@@ -22,7 +22,9 @@
 #include "util/cleanup.h"
 
 #define CHUNK_PAGES_DEFAULT 32u
-#define ACCELERATION_DEFAULT 2
+/* LZ4's acceleration when the disk, or when the packers are what the others wait for. */
+#define ACCELERATION_SMALL 2
+#define ACCELERATION_QUICK 8
 #define THREADS_MAX 16u
 #define SLOTS_PER_THREAD 12u
 #define SLOTS_EXTRA 16u
@@ -206,10 +208,8 @@ int ohib_writer_create(const struct ohib_writer_opts *opts, struct ohib_writer *
 		w->opts.chunk_pages = CHUNK_PAGES_DEFAULT;
 	if (w->opts.chunk_pages > OHIB_CHUNK_PAGES_MAX)
 		w->opts.chunk_pages = OHIB_CHUNK_PAGES_MAX;
-	if (!w->opts.acceleration)
-		w->opts.acceleration = ACCELERATION_DEFAULT;
 
-	r = image_dev_open(&w->dev, opts->path, true, err);
+	r = image_dev_open(&w->dev, opts->path, IMAGE_DEV_WRITE, err);
 	if (!r && w->dev.size < 2 * OHIB_DATA_OFFSET)
 		r = ohib_err_set(err, -ENOSPC, "%s is too small for an image", opts->path);
 	if (!r)
@@ -264,7 +264,7 @@ int ohib_writer_unpark(struct ohib_writer *w, struct ohib_err *err)
 {
 	dev_t rdev = w->dev.rdev;
 	u64 size = w->dev.size;
-	int r = image_dev_open(&w->dev, w->opts.path, true, err);
+	int r = image_dev_open(&w->dev, w->opts.path, IMAGE_DEV_WRITE, err);
 
 	if (r)
 		return r;
@@ -386,7 +386,7 @@ u64 ohib_writer_max_pages(const struct ohib_writer *w)
 }
 
 /* Compress one chunk; only the slot's owner touches it, so without the lock. */
-static void pack(struct ohib_writer *w, struct slot *s, void *lz4)
+static void pack(struct ohib_writer *w, struct slot *s, void *lz4, int acceleration)
 {
 	struct ohib_chunk_entry *e = &s->entry;
 	int raw = (int)(s->nr_data * OHIB_PAGE_SIZE), n = 0;
@@ -400,7 +400,7 @@ static void pack(struct ohib_writer *w, struct slot *s, void *lz4)
 		return;
 	/* No smaller in 4 KiB blocks than it was: store it as it is, which is quicker to read. */
 	n = LZ4_compress_fast_extState(lz4, (char *)s->raw, (char *)s->packed, raw,
-				       (int)w->packed_room, w->opts.acceleration);
+				       (int)w->packed_room, acceleration);
 	if (n <= 0 || image_align((u64)n) >= (u64)raw) {
 		e->flags = OHIB_CHUNK_RAW;
 		e->stored_len = (u32)raw;
@@ -419,15 +419,19 @@ static void *packer_main(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
+		int acceleration = w->opts.acceleration;
 		struct slot *s;
 
 		while (!w->failed && w->taken == w->filled && !w->no_more)
 			pthread_cond_wait(&w->may_pack, &w->lock);
 		if (w->failed || w->taken == w->filled)
 			break;
+		if (!acceleration)
+			acceleration = w->filled - w->taken > w->nr_slots / 4 ? ACCELERATION_QUICK :
+										 ACCELERATION_SMALL;
 		s = &w->slots[w->taken++ % w->nr_slots];
 		pthread_mutex_unlock(&w->lock);
-		pack(w, s, p->lz4);
+		pack(w, s, p->lz4, acceleration);
 		pthread_mutex_lock(&w->lock);
 		s->is_packed = true;
 		if (s == &w->slots[w->written % w->nr_slots])

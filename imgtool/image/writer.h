@@ -21,7 +21,7 @@ struct ohib_writer_opts {
 	u64 max_pages;			/* upper bound of the PFN list's length */
 	unsigned int nr_threads;	/* compressing; 0: one per CPU */
 	unsigned int chunk_pages;	/* 0: the default */
-	int acceleration;		/* of LZ4; 0: the default */
+	int acceleration;		/* of LZ4; 0: by what is waited for, CPU or disk */
 };
 
 struct ohib_writer_stats {

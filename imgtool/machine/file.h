@@ -42,6 +42,7 @@ struct m_lock {
 	s16 type;		/* F_RDLCK, F_WRLCK; for flock LOCK_SH, LOCK_EX */
 	u64 start, end;		/* inclusive bytes; end ~0ull >> 1: to the end of the file */
 	struct m_fdtable *owner; /* POSIX: the descriptor table (process) that owns it */
+	u64 owner_kaddr;
 };
 
 struct m_pipe_buf {

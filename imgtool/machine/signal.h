@@ -29,12 +29,14 @@ struct m_itimer {
 /* POSIX timer (timer_create). */
 struct m_posix_timer {
 	s32 id;
-	s32 clock;
+	s32 clock;		/* of one thread's or another process's CPU time: with its PID in it */
 	s32 notify;		/* SIGEV_* */
 	s32 signo;
 	u64 sigval;
 	pid_t notify_tid;	/* SIGEV_THREAD_ID */
 	u64 value_ns;		/* time left; 0: disarmed */
 	u64 interval_ns;
+	bool absolute;		/* armed for a date of CLOCK_REALTIME or another settable clock */
+	u64 abs_ns;		/* when absolute: that date */
 	s32 overrun;
 };

@@ -5,6 +5,7 @@
  * kernel they are up to a tick old.
  * Source: kernel/time/timekeeping.c (timekeeping_suspend, timekeeping_get_ns), struct timekeeper.
  */
+#include <errno.h>
 #include <time.h>
 
 #include "translate/xlate.h"
@@ -32,7 +33,7 @@ void xlate_clocks(struct xlate *x)
 	struct x_clocks *c = &x->clocks;
 	/* tk_core is a struct without a name until 6.13: a sequence count, padded, and the timekeeper */
 	u64 tk = x_sym(x, "tk_core") + (x_has(x, F_TK_DATA_TK) ? x->f->loc[F_TK_DATA_TK].offset : 8);
-	u64 shift = x_u64(x, tk, F_TK_MONO_SHIFT), jiffies;
+	u64 shift = x_u64(x, tk, F_TK_MONO_SHIFT);
 
 	if (x_failed(x))
 		return;
@@ -46,8 +47,6 @@ void xlate_clocks(struct xlate *x)
 	c->boot = c->mono + x_s64(x, tk, F_TK_OFFS_BOOT);
 	c->tai = c->mono + x_s64(x, tk, F_TK_OFFS_TAI);
 	c->hz = ticks_per_second(x_u64(x, tk, F_TK_XTIME_INTERVAL) >> shift);
-	jiffies = x_sym(x, "jiffies_64");
-	x_read(x, jiffies, &c->jiffies, sizeof(c->jiffies), "jiffies_64");
 }
 
 bool x_clock(struct xlate *x, s32 clock, struct x_clock *out)
@@ -57,25 +56,34 @@ bool x_clock(struct xlate *x, s32 clock, struct x_clock *out)
 	switch (clock) {
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_ALARM:
-		*out = (struct x_clock){ .now = x->clocks.real };
+		*out = (struct x_clock){ clock, x->clocks.real, 0 };
 		return true;
 	case CLOCK_MONOTONIC:
-		*out = (struct x_clock){ x->clocks.mono, s->timens_monotonic_ns };
+		*out = (struct x_clock){ clock, x->clocks.mono, s->timens_monotonic_ns };
 		return true;
 	case CLOCK_BOOTTIME:
 	case CLOCK_BOOTTIME_ALARM:
-		*out = (struct x_clock){ x->clocks.boot, s->timens_boottime_ns };
+		*out = (struct x_clock){ clock, x->clocks.boot, s->timens_boottime_ns };
 		return true;
 	case CLOCK_TAI:
-		*out = (struct x_clock){ .now = x->clocks.tai };
+		*out = (struct x_clock){ clock, x->clocks.tai, 0 };
 		return true;
 	}
 	return false;
 }
 
-bool x_hrtimer(struct xlate *x, u64 hrtimer, s64 *expires)
+/*
+ * The clock is that of the timer's base: a relative timer of CLOCK_REALTIME is one of CLOCK_MONOTONIC
+ * under the hood (hrtimer_init).
+ */
+bool x_hrtimer(struct xlate *x, u64 hrtimer, s64 *expires, struct x_clock *c)
 {
+	u64 base = x_u64(x, hrtimer, F_HRTIMER_BASE);
+
+	*c = (struct x_clock){ .id = base ? (s32)x_u64(x, base, F_HRTIMER_BASE_CLOCK) : -1 };
 	*expires = x_s64(x, hrtimer, F_HRTIMER_EXPIRES);
+	if (base && !x_clock(x, c->id, c))
+		ohib_err_pid(&x->err, x->pid, -EINVAL, "%s: a timer of clock %d", x->object, c->id);
 	return x_u64(x, hrtimer, F_HRTIMER_STATE) & HRTIMER_STATE_ENQUEUED;
 }
 

@@ -112,6 +112,7 @@ struct m_file *xlate_file(struct xlate *x, u64 file)
 	x->nesting++;
 	find_kind(x, file, f);
 	x->nesting--;
+	xlate_locks(x, file, f);
 	x_push(x, &x->m->files, f);
 	return x_failed(x) ? NULL : f;
 }

@@ -18,6 +18,7 @@ const struct xlate_kind *const xlate_kinds[] = {
 	&xlate_kind_signalfd,
 	&xlate_kind_timerfd,
 	&xlate_kind_inotify,
+	&xlate_kind_pidfd,
 	&xlate_kind_pipe,
 	&xlate_kind_tty,
 	&xlate_kind_ptmx,

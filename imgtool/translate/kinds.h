@@ -18,4 +18,5 @@ extern const struct xlate_kind xlate_kind_inotify;
 extern const struct xlate_kind xlate_kind_pipe;
 extern const struct xlate_kind xlate_kind_tty;
 extern const struct xlate_kind xlate_kind_ptmx;
+extern const struct xlate_kind xlate_kind_pidfd;
 extern const struct xlate_kind xlate_kind_sock;

@@ -26,7 +26,6 @@ static bool reg_match(struct xlate *x, u64 file, const char *fop, u32 mode)
 
 static void reg_translate(struct xlate *x, u64 file, struct m_file *f)
 {
-	xlate_locks(x, file, f);
 	xlate_ghost(x, file, f);
 }
 

@@ -32,7 +32,7 @@ static void arm(struct xlate *x, u64 ctx, struct m_timerfd *t)
 	if (alarm)
 		active = x_alarm(x, x_addr(x, ctx, F_TIMERFD_ALARM), &expires);
 	else
-		active = x_hrtimer(x, x_addr(x, ctx, F_TIMERFD_TMR), &expires);
+		active = x_hrtimer(x, x_addr(x, ctx, F_TIMERFD_TMR), &expires, &c);
 	if (!active && x_u64(x, ctx, F_TIMERFD_EXPIRED) && t->interval_ns) {
 		u64 n = x_forward(&expires, c.now, t->interval_ns);
 

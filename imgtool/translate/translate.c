@@ -180,6 +180,7 @@ static void (*const passes[])(struct xlate *x) = {
 	xlate_tasks,
 	xlate_sysvipc,
 	xlate_sock_links,
+	xlate_lock_owners,
 	xlate_memory_fs,
 	xlate_kernel_fs,
 };

@@ -21,7 +21,6 @@
 /* The kernel's own clocks (of no time namespace) at the moment of the snapshot. */
 struct x_clocks {
 	s64 mono, real, boot, tai;	/* ns */
-	u64 jiffies;
 	u32 hz;				/* 0: not known */
 };
 
@@ -40,7 +39,7 @@ struct xlate {
 	struct map processes;	/* by pid */
 	struct map threads;	/* struct m_thread by task_struct */
 	struct map fs_structs;	/* struct m_process by fs_struct */
-	struct map sleepers;	/* struct m_sleep by task_struct */
+	struct map sleepers;	/* struct m_sleep by task_struct: threads with a timer that wakes them */
 
 	/* who is being translated, for refusals */
 	u64 init_task;		/* PID 1's task_struct */
@@ -118,16 +117,20 @@ u64 x_xarray_get(struct xlate *x, u64 xa, u64 index, u64 *first);
 
 /* One clock: where it stands, and what is added to it for the carried processes (time namespace). */
 struct x_clock {
+	s32 id;
 	s64 now, user_offset;
 };
 bool x_clock(struct xlate *x, s32 clock, struct x_clock *out);	/* false: no such clock */
-/* Is the timer (a struct hrtimer, a struct alarm) running? @expires is set in any case. */
-bool x_hrtimer(struct xlate *x, u64 hrtimer, s64 *expires);
+/* Is the timer (a struct hrtimer, a struct alarm) running? @expires is set in any case, as is @c. */
+bool x_hrtimer(struct xlate *x, u64 hrtimer, s64 *expires, struct x_clock *c);
 bool x_alarm(struct xlate *x, u64 alarm, s64 *expires);
 /* Time left of a running timer; at least 1, since 0 would disarm. */
 u64 x_left(s64 expires, s64 now);
 /* As hrtimer_forward(): moves @expires past @now in whole intervals and gives their number. */
 u64 x_forward(s64 *expires, s64 now, s64 interval);
+
+/* The task_struct that a struct pid is the number of; 0: it has ended. */
+u64 x_pid_task(struct xlate *x, u64 pid);	/* timer.c */
 
 /* Say that the thing being translated cannot be carried (x->pid, x->comm, x->object). */
 void x_refuse(struct xlate *x, const char *reason_fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -170,6 +173,7 @@ void xlate_sock_links(struct xlate *x);	/* unix.c: peers and senders, when all s
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
 void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f);	/* lock.c */
+void xlate_lock_owners(struct xlate *x);	/* lock.c: when all descriptor tables are known */
 void xlate_sleeps(struct xlate *x);				/* sleep.c: fills x->sleepers */
 void xlate_sleep(struct xlate *x, u64 task, struct m_thread *t);
 void xlate_ghost(struct xlate *x, u64 file, struct m_file *f);	/* ghost.c: unlinked files */

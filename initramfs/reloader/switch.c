@@ -11,16 +11,24 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <json-c/json.h>
+
+#include "config/config.h"
+#include "ghost/ghost.h"
 #include "image/image.h"
 #include "reloader/reloader.h"
 #include "restore/restore.h"
 #include "translate/translate.h"
+#include "util/cleanup.h"
 
 struct run {
 	const char *path;
 	struct ohib_image *img;
 	struct kernel_data *kernel;
 	struct machine *m;
+	struct json_object *config;
+	struct ghosts *ghosts;
+	struct refusals warnings;
 	bool committed;
 	char stage[32];
 	double stage_begun;
@@ -59,13 +67,46 @@ static int commit(void *arg, struct ohib_err *err)
 	return r;
 }
 
-static void print_refusals(const struct machine *m)
+static int configure(void *arg, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	stage(run, "configure");
+	return config_restore(run->config, run->m, &run->warnings, err);
+}
+
+static int ghost(void *arg, u64 id, int fd, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	return ghosts_write(run->ghosts, id, fd, err);
+}
+
+static void print_rows(const char *what, const struct refusals *rows)
 {
 	struct refusal *row;
 
-	vec_foreach(row, &m->refusals.list)
-		say("cannot carry %s of process %d (%s): %s", row->object, row->pid, row->comm,
-		    row->reason);
+	vec_foreach(row, &rows->list)
+		say("%s %s%s%s: %s", what, row->object, row->comm[0] ? " of " : "", row->comm, row->reason);
+}
+
+static int load_config(struct run *run, struct ohib_err *err)
+{
+	_cleanup_free_ void *text = NULL;
+	struct json_tokener *tok;
+	size_t len;
+	int r;
+
+	r = ohib_image_section(run->img, OHIB_SEC_CONFIG, &text, &len, err);
+	if (r)
+		return r;
+	tok = json_tokener_new();
+	if (tok)
+		run->config = json_tokener_parse_ex(tok, text, (int)len);
+	json_tokener_free(tok);
+	if (!run->config)
+		return ohib_err_set(err, -EBADMSG, "the image's configuration section is not JSON");
+	return ghosts_from_image(run->img, &run->ghosts, err);
 }
 
 static int resume(struct run *run, struct ohib_err *err)
@@ -74,6 +115,8 @@ static int resume(struct run *run, struct ohib_err *err)
 		.arg = run,
 		.commit = commit,
 		.progress = progress,
+		.configure = configure,
+		.ghost = ghost,
 	};
 	int r;
 
@@ -85,17 +128,22 @@ static int resume(struct run *run, struct ohib_err *err)
 	r = kernel_data_open_image(run->img, &run->kernel, err);
 	if (!r)
 		r = machine_from_image(run->img, run->kernel, false, &run->m, err);
+	if (!r)
+		r = load_config(run, err);
 	if (r)
 		return r;
 	if (refused(&run->m->refusals)) {
-		print_refusals(run->m);
+		print_rows("cannot carry", &run->m->refusals);
 		return ohib_err_set(err, -ENOTSUP, "%zu objects of the suspended machine cannot be carried",
 				    run->m->refusals.list.n);
 	}
 	say("%zu processes, %zu open files, %zu mounts", run->m->processes.n, run->m->files.n,
 	    run->m->mounts.n);
 	r = restore_machine(run->m, &opts, err);
+	if (!r)
+		r = config_settle(run->config, run->m, &run->warnings, err);
 	end_stage(run);
+	print_rows("not as it was:", &run->warnings);
 	return r;
 }
 
@@ -119,6 +167,8 @@ static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *
 		exit(unfit(err));
 	if (!r)
 		_exit(0); /* the carried machine runs: touch nothing more */
+	json_object_put(run.config);
+	ghosts_free(run.ghosts);
 	machine_free(run.m);
 	kernel_data_close(run.kernel);
 	return r;

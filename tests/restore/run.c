@@ -2,14 +2,16 @@
 /*
  * Restore, tried on live processes: run a command as PID 1 of a pid namespace, describe it, kill it,
  * build it again in a second namespace, describe that, and compare the two descriptions.
- * usage: restore_run [-f FAULT] [-s SECONDS] [-k SECONDS] DIR COMMAND...
+ * usage: restore_run [-v] [-r ROUNDS] [-f FAULT] [-s SECONDS] [-k SECONDS] DIR COMMAND...
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -71,6 +73,9 @@ static void to_file(const char *dir, const char *name, const struct machine *m)
 	fclose(f);
 }
 
+/* The reloader's number; a former one's zombie may be part of the machine by now. */
+static int last_pid = 20000;
+
 /* In the second namespace: the part of the initramfs's shell. */
 static int shell_part(struct machine *m, u64 fault, int report)
 {
@@ -80,7 +85,7 @@ static int shell_part(struct machine *m, u64 fault, int report)
 	setsid();
 	private_mounts();
 	fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY);
-	if (fd < 0 || write(fd, "20000", 5) != 5)
+	if (fd < 0 || dprintf(fd, "%d", last_pid) < 0)
 		perror("ns_last_pid");
 	close(fd);
 	controller = fork();
@@ -101,20 +106,77 @@ static int shell_part(struct machine *m, u64 fault, int report)
 	return write(report, &status, sizeof(status)) != sizeof(status);
 }
 
+/*
+ * Our own vDSO as if another kernel had it: one function goes by another name there, so that the
+ * running kernel's cannot take its place and its functions are redirected.
+ */
+static void foreign_vdso(struct machine *m)
+{
+	const u8 *own = (const u8 *)getauxval(AT_SYSINFO_EHDR);
+	u8 *copy = malloc(8192), *name;
+
+	memcpy(copy, own, 8192);
+	name = memmem(copy, 8192, "__vdso_getcpu", 13);
+	if (name)
+		name[12] = 'X';
+	m->system.vdso = copy;
+	m->system.vdso_len = 8192;
+}
+
+/* PID 1 of a namespace, and all that is in it. */
+static void end(pid_t init)
+{
+	kill(init, SIGKILL);
+	while (waitpid(-1, NULL, __WALL) > 0)
+		;
+}
+
+/* Build @m in a namespace of its own; *@init is its PID 1, 0 when that was undone as asked for. */
+static int again(struct machine *m, u64 fault, pid_t *init)
+{
+	int pipefd[2], result = 0, second = 0;
+	pid_t b;
+
+	if (pipe2(pipefd, O_CLOEXEC))
+		return 1;
+	last_pid += 1000;
+	b = new_namespace();
+	if (!b)
+		_exit(shell_part(m, fault, pipefd[1]));
+	close(pipefd[1]);
+	*init = b;
+	if (read(pipefd[0], &result, sizeof(result)) != sizeof(result))
+		result = -1;
+	if (result) {
+		*init = 0;
+		if (read(pipefd[0], &second, sizeof(second)) == sizeof(second))
+			fprintf(stderr, "PID 1 goes on after the undo\n");
+		waitpid(b, NULL, 0);
+		return fault && second == -12345 ? 0 : 1;
+	}
+	close(pipefd[0]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	u64 fault = 0, settle = 1, keep = 1;
+	u64 fault = 0, settle = 1, keep = 1, rounds = 1;
+	bool vdso = false;
 	struct ohib_err e = { 0 };
-	struct machine m, m2;
-	int opt, ret, pipefd[2], result = 0, second = 0;
+	struct machine m2;
+	int opt, ret;
 	const char *dir;
-	pid_t a, b;
+	pid_t a;
 
-	while ((opt = getopt(argc, argv, "+f:s:k:")) != -1) {
+	while ((opt = getopt(argc, argv, "+f:s:k:r:v")) != -1) {
 		if (opt == 'f')
 			fault = strtoull(optarg, NULL, 10);
 		else if (opt == 's')
 			settle = strtoull(optarg, NULL, 10);
+		else if (opt == 'r')
+			rounds = strtoull(optarg, NULL, 10);
+		else if (opt == 'v')
+			vdso = true;
 		else if (opt == 'k')
 			keep = strtoull(optarg, NULL, 10);
 	}
@@ -130,40 +192,32 @@ int main(int argc, char **argv)
 		_exit(127);
 	}
 	sleep((unsigned int)settle);
-	ret = scrape(a, &m, &e);
-	if (ret) {
-		fprintf(stderr, "scrape: %s (%d)\n", e.msg, ret);
-		kill(a, SIGKILL);
-		return 1;
+	for (u64 round = 0; round < rounds; round++) {
+		struct machine m;
+
+		ret = scrape(a, &m, &e);
+		if (ret) {
+			fprintf(stderr, "scrape: %s (%d)\n", e.msg, ret);
+			kill(a, SIGKILL);
+			return 1;
+		}
+		m.system.realtime_ns = (u64)clock_ns(CLOCK_REALTIME);
+		m.system.monotonic_ns = (u64)clock_ns(CLOCK_MONOTONIC) + 1000 * (round + 1) * NSEC_PER_SEC;
+		m.system.boottime_ns = (u64)clock_ns(CLOCK_BOOTTIME) + 1000 * (round + 1) * NSEC_PER_SEC;
+		if (vdso)
+			foreign_vdso(&m);
+		to_file(dir, "before", &m);
+		end(a);
+		ret = again(&m, fault, &a);
+		if (ret || !a)
+			return ret;
+		sleep((unsigned int)keep);
 	}
-	m.system.realtime_ns = (u64)clock_ns(CLOCK_REALTIME);
-	m.system.monotonic_ns = (u64)clock_ns(CLOCK_MONOTONIC) + 1000 * NSEC_PER_SEC;
-	m.system.boottime_ns = (u64)clock_ns(CLOCK_BOOTTIME) + 1000 * NSEC_PER_SEC;
-	to_file(dir, "before", &m);
-	kill(a, SIGKILL);
-	while (waitpid(-1, NULL, __WALL) > 0)
-		;
-	if (pipe2(pipefd, O_CLOEXEC))
-		return 1;
-	b = new_namespace();
-	if (!b)
-		_exit(shell_part(&m, fault, pipefd[1]));
-	close(pipefd[1]);
-	if (read(pipefd[0], &result, sizeof(result)) != sizeof(result))
-		result = -1;
-	if (result) {
-		if (read(pipefd[0], &second, sizeof(second)) == sizeof(second))
-			fprintf(stderr, "PID 1 goes on after the undo\n");
-		waitpid(b, NULL, 0);
-		return fault && second == -12345 ? 0 : 1;
-	}
-	sleep((unsigned int)keep);
-	memset(&e, 0, sizeof(e));
-	ret = scrape(b, &m2, &e);
+	ret = scrape(a, &m2, &e);
 	if (ret)
 		fprintf(stderr, "scrape: %s (%d)\n", e.msg, ret);
 	else
 		to_file(dir, "after", &m2);
-	kill(b, SIGKILL);
+	end(a);
 	return ret != 0;
 }

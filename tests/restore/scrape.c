@@ -263,6 +263,8 @@ int scrape(pid_t init, struct machine *m, struct ohib_err *e)
 	DIR *dir;
 	int ret = 0;
 
+	scrape_mm_reset();
+	scrape_files_reset();
 	memset(m, 0, sizeof(*m));
 	m->arena = arena_create();
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", init);

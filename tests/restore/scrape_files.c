@@ -20,6 +20,13 @@ static struct seen {
 	int fd;
 } seen[4096];
 static size_t nr_seen;
+static struct map pipes;
+
+void scrape_files_reset(void)
+{
+	nr_seen = 0;
+	map_free(&pipes);
+}
 
 static struct m_file *same(pid_t pid, int fd)
 {
@@ -48,7 +55,6 @@ static void read_pipe(struct scrape *s, struct m_pipe *p, const char *link)
 
 static struct m_pipe *pipe_of(struct scrape *s, u64 ino, const char *link)
 {
-	static struct map pipes;
 	struct m_pipe *p = map_get(&pipes, ino);
 
 	if (!p) {

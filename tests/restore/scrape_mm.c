@@ -12,6 +12,14 @@
 #include "scrape_priv.h"
 
 static struct map pages; /* frame → contents */
+static struct map files, shmems;
+
+void scrape_mm_reset(void)
+{
+	map_free(&pages);
+	map_free(&files);
+	map_free(&shmems);
+}
 
 static int read_page(void *arg, const struct m_page_src *src, void *buf)
 {
@@ -63,7 +71,6 @@ struct m_path *scrape_path(struct scrape *s, const char *path)
 /* The mapped file: one m_file for each inode. */
 static struct m_file *mapped(struct scrape *s, const char *path, u64 ino, u64 dev)
 {
-	static struct map files;
 	u64 key = ino << 12 ^ dev ^ 1ull << 63;
 	struct m_file *f = map_get(&files, key);
 
@@ -80,8 +87,7 @@ static struct m_file *mapped(struct scrape *s, const char *path, u64 ino, u64 de
 
 static struct m_shmem *shared(struct scrape *s, const char *path, u64 ino, u64 size)
 {
-	static struct map all;
-	struct m_shmem *sh = map_get(&all, ino);
+	struct m_shmem *sh = map_get(&shmems, ino);
 	char *end;
 
 	if (!sh) {
@@ -92,7 +98,7 @@ static struct m_shmem *shared(struct scrape *s, const char *path, u64 ino, u64 s
 		if (end)
 			*end = '\0';
 		sh->mode = 0777;
-		map_put(&all, ino, sh);
+		map_put(&shmems, ino, sh);
 		vec_push(&s->m->shmems, sh);
 	}
 	if (size > sh->size)

@@ -25,3 +25,7 @@ struct m_path *scrape_path(struct scrape *s, const char *path);
 struct m_shmem *scrape_memfd(struct scrape *s, const char *link, const char *name, u64 ino, u64 size);
 int scrape_mm(struct scrape *s, struct sproc *sp, struct ohib_err *e);
 int scrape_files(struct scrape *s, struct sproc *sp, struct ohib_err *e);
+
+/* Forget what an earlier scrape has seen. */
+void scrape_mm_reset(void);
+void scrape_files_reset(void);

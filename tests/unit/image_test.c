@@ -179,7 +179,7 @@ TEST(truncated)
 	made_file(&m, SIZE);
 	made_list(&m, 600);
 	REQUIRE(!made_write(&m, 16, &err));
-	REQUIRE(!image_dev_open(&d, m.path, false, &err));
+	REQUIRE(!image_dev_open(&d, m.path, IMAGE_DEV_READ, &err));
 	REQUIRE(!image_state_load(&d, &s, &err));
 	image_dev_close(&d);
 	end = s.hdr.end_offset;
@@ -219,7 +219,7 @@ TEST(bit_flips)
 	made_file(&m, SIZE);
 	made_list(&m, 600);
 	REQUIRE(!made_write(&m, 16, &err));
-	REQUIRE(!image_dev_open(&d, m.path, false, &err));
+	REQUIRE(!image_dev_open(&d, m.path, IMAGE_DEV_READ, &err));
 	REQUIRE(!image_state_load(&d, &s, &err));
 	image_dev_close(&d);
 	fd = open(m.path, O_RDWR);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Configuration state: what has a stable export and no owner among the processes. Dumped when the
+ * machine is hibernated, brought back under the next kernel.
+ *
+ * All paths are those of the caller's root, which is the machine's own: for the reloader that is
+ * the mounted root with /proc, /sys, /dev and /run in it.
+ */
+#pragma once
+
+#include "machine/machine.h"
+#include "util/err.h"
+
+struct json_object;
+
+/* Written by every boot before user space changes anything; see config_baseline(). */
+#define CONFIG_BASELINE "/run/overlayctl/sysctl-baseline"
+/* The same of the kernels that ran on this machine, by which check knows the next kernel's sysctls. */
+#define CONFIG_BASELINE_KEPT "/var/lib/overlayctl/sysctl-%s"
+
+/* Write the kernel's own sysctls to @path (NULL: CONFIG_BASELINE), whose folder is made. */
+int config_baseline(const char *path, struct ohib_err *err);
+
+/* Add one key for each noun to @to. Processes are frozen, file systems are not. */
+int config_capture(struct json_object *to, struct ohib_err *err);
+
+/*
+ * What of the running machine's configuration could not be brought back. @next_kernel: its release;
+ * NULL: not known. Keeps a copy of the baseline in CONFIG_BASELINE_KEPT.
+ */
+int config_check(const char *next_kernel, struct refusals *refusals, struct refusals *warnings,
+		 struct ohib_err *err);
+
+/*
+ * The next kernel's side, in this order; each is idempotent and does what the ones before it left
+ * undone. What cannot be done is a row: of m->refusals in the first, of @warnings afterwards. A
+ * negative return is about @c or memory, not about a row.
+ */
+
+/*
+ * Before anything is created: loads modules, sets the clock, writes the sysctls that limit what can be
+ * created. Rows in m->refusals mean that a commit would lose something; config_undo() takes back
+ * what an ordinary boot of this kernel would stumble over.
+ */
+int config_prepare(struct json_object *c, struct machine *m, struct refusals *warnings,
+		   struct ohib_err *err);
+void config_undo(struct json_object *c);
+
+/*
+ * After the commit, when the mounts are there and every page that was in swap has been read, before any
+ * process runs: host name, interfaces and all that hangs on them, /dev, udev's database, swap.
+ */
+int config_restore(struct json_object *c, struct machine *m, struct refusals *warnings,
+		   struct ohib_err *err);
+
+/*
+ * The processes run, or are about to: sysctls that would have been in the way of restoring them,
+ * and the uevents that make the carried udev look at this kernel's devices.
+ */
+int config_settle(struct json_object *c, struct machine *m, struct refusals *warnings,
+		  struct ohib_err *err);
