@@ -221,7 +221,9 @@ int mounts_build(struct restore *r)
 	struct m_mount *m;
 	int ret;
 
-	ret = stage(r);
+	ret = sharing_check(r);
+	if (!ret)
+		ret = stage(r);
 	if (ret)
 		return ret;
 	vec_foreach(m, &r->m->mounts) {
@@ -276,6 +278,9 @@ int mounts_switch(struct restore *r)
 	/* systemd in an initramfs has it all shared. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return r_fail(r, -errno, "cannot make the initramfs's mounts private");
+	ret = sharing_set(r);
+	if (ret)
+		return ret;
 	vec_foreach(sb, &r->mounts->sbs) {
 		ret = sb->m->kind == M_FS_DEVTMPFS ? devtmpfs_attrs(r, sb) : 0;
 		if (ret)
@@ -294,8 +299,7 @@ int mounts_switch(struct restore *r)
 		return ret;
 	if (fchdir(r->root_fd) || chroot(".") || chdir("/"))
 		return r_fail(r, -errno, "cannot change to the machine's root");
-	ret = initramfs_delete(r, old_root);
-	return ret ? ret : sharing_set(r);
+	return initramfs_delete(r, old_root);
 }
 
 int mounts_finish(struct restore *r)

@@ -67,7 +67,8 @@ void devtmpfs_undo(struct r_sb *sb);
 int inode_attrs(struct restore *r, struct m_inode *i, int dir, const char *name);
 int inode_flags(struct restore *r, struct m_inode *i, int dir, const char *name);
 
-/* sharing.c: propagation as the machine had it; nothing is shared before. */
+/* sharing.c: propagation as the machine had it; nothing in the namespace is shared before. */
+int sharing_check(struct restore *r);
 int sharing_set(struct restore *r);
 
 /* leave.c: give up the initramfs, whose root is the root of the caller. */

@@ -48,7 +48,7 @@ static void make_image(void)
 	if (!mkdtemp(dir))
 		exit(1);
 	snprintf(image, sizeof(image), "%s/image", dir);
-	if (run("cd %s && mkdir t && cd t && mkdir -p proc sys dev run mnt srv/data etc && cd .. && echo hosts >t/etc/hosts && "
+	if (run("cd %s && mkdir t && cd t && mkdir -p proc sys dev run mnt srv/data etc opt/a opt/b opt/c && cd .. && echo hosts >t/etc/hosts && "
 		"echo issue >t/etc/issue && echo here >t/srv/data/file && "
 		"mkfs.ext4 -q -U 5e1f0011-6d6f-756e-7473-2d7465737400 -d t image %dM >/dev/null 2>&1", dir, IMAGE_MIB) ||
 	    run("cd %s && losetup -f --show image >loop", dir))
@@ -158,7 +158,7 @@ static void fill_run(struct machine *m, struct m_superblock *sb, struct m_mount 
 static struct machine *make_machine(const u8 *super)
 {
 	struct machine *m = calloc(1, sizeof(*m));
-	struct m_mount *rootfs, *root, *sys, *dev, *run, *lock;
+	struct m_mount *rootfs, *root, *sys, *dev, *run, *lock, *t;
 	struct m_superblock *ext4, *tmpfs;
 	const u64 nosuid = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
 
@@ -192,6 +192,14 @@ static struct machine *make_machine(const u8 *super)
 	mnt_add(m, lock, sb_add(m, M_FS_TMPFS, "tmpfs", "size=64k"), "/run/lock", "/", "over",
 		MS_RELATIME | MS_NODIRATIME);
 	mnt_add(m, root, ext4, "/mnt", "/srv/data", "/dev/sdx1", MS_RDONLY | MS_NOATIME)->peer_group = 1;
+	/* a slave of the disk that is shared itself, with a peer of another part; a slave of that */
+	t = mnt_add(m, root, ext4, "/opt/a", "/srv", "/dev/sdx1", MS_RELATIME);
+	t->peer_group = 3;
+	t->master_group = 1;
+	t = mnt_add(m, root, ext4, "/opt/b", "/", "/dev/sdx1", MS_RELATIME);
+	t->peer_group = 3;
+	t->master_group = 1;
+	mnt_add(m, root, ext4, "/opt/c", "/srv", "/dev/sdx1", MS_RELATIME)->master_group = 3;
 	mnt_add(m, root, ext4, "/etc/issue", "/etc/hosts", "/dev/sdx1", MS_RELATIME)->unbindable = true;
 	return m;
 }
@@ -207,6 +215,9 @@ static const char *const want_mounts =
 	"6 / /run/lock rw,nosuid - tmpfs tmpfs ro,size=5120k\n"
 	"7 / /run/lock rw,nodiratime,relatime - tmpfs over rw,size=64k\n"
 	"0 /srv/data /mnt ro,noatime shared:a ext4 LOOP rw,errors=remount-ro\n"
+	"0 /srv /opt/a rw,relatime shared:d,master:a ext4 LOOP rw,errors=remount-ro\n"
+	"0 / /opt/b rw,relatime shared:d,master:a ext4 LOOP rw,errors=remount-ro\n"
+	"0 /srv /opt/c rw,relatime -,master:d ext4 LOOP rw,errors=remount-ro\n"
 	"0 /etc/hosts /etc/issue rw,relatime unbindable ext4 LOOP rw,errors=remount-ro\n";
 
 /* --- a place like an initramfs */
@@ -242,7 +253,7 @@ static char *mounts_seen(void)
 {
 	static char out[16384];
 	char *text = slurp("/proc/self/mountinfo"), *save, *line, opts[256], root[256], where[256];
-	char type[64], source[128], super[512], share[64];
+	char type[64], source[128], super[512], share[128];
 	int id, parent, ids[256], n = 0, groups[16], ngroups = 0;
 	size_t at = 0;
 
@@ -267,9 +278,11 @@ static char *mounts_seen(void)
 			sprintf(share, "shared:%c", 'a' + g);
 		} else if (strstr(line, " unbindable ")) {
 			strcpy(share, "unbindable");
-		} else if (strstr(line, " master:")) {
-			strcpy(share, "master");
 		}
+		tag = strstr(line, " master:");
+		for (g = 0; tag && g < ngroups; g++)
+			if (groups[g] == atoi(tag + 8))
+				sprintf(share + strlen(share), ",master:%c", 'a' + g);
 		at += (size_t)sprintf(out + at, "%d %s %s %s %s %s %s %s\n", row, root, where, opts, share,
 				      type, !strcmp(source, loop) ? "LOOP" : source,
 				      !strcmp(type, "devtmpfs") ? "*" : super);
