@@ -24,6 +24,7 @@
 #include "util/file.h"
 
 #define IMAGE_MIB 8
+#define DEV_NAME "ohib-test"
 
 static char dir[64], image[96], loop[96];
 static u8 uuid[16] = "\x5e\x1f\x00\x11mounts-test";
@@ -155,11 +156,29 @@ static void fill_run(struct machine *m, struct m_superblock *sb, struct m_mount 
 	node(sb->root, "lock", S_IFDIR | 0755);
 }
 
+/* What user space adds to /dev; there is one devtmpfs, so it is the host's too. */
+static void fill_dev(struct m_superblock *sb)
+{
+	struct m_dentry *d, *sub;
+
+	sb->root = node(NULL, "", S_IFDIR | 0755);
+	node(sb->root, "null", S_IFCHR | 0666)->inode->rdev = makedev(1, 99);
+	node(sb->root, "pts", S_IFDIR | 0755);
+	sub = node(sb->root, DEV_NAME, S_IFDIR | 0710);
+	sub->inode->gid = 9;
+	node(sub, "zero", S_IFCHR | 0640)->inode->rdev = makedev(1, 5);
+	node(sub, "dynamic", S_IFCHR | 0640)->inode->rdev = makedev(240, 5);
+	node(sub, "fifo", S_IFIFO | 0622);
+	d = node(sub, "link", S_IFLNK | 0777);
+	d->inode->symlink = strdup("../null");
+}
+
 static struct machine *make_machine(const u8 *super)
 {
 	struct machine *m = calloc(1, sizeof(*m));
 	struct m_mount *rootfs, *root, *sys, *dev, *run, *lock, *t;
 	struct m_superblock *ext4, *tmpfs;
+	struct m_superblock *devtmpfs;
 	const u64 nosuid = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
 
 	m->read_page = read_page;
@@ -177,8 +196,9 @@ static struct machine *make_machine(const u8 *super)
 	mnt_add(m, sys, sb_add(m, M_FS_KERNEL, "securityfs", NULL), "/sys/kernel/security", "/",
 		"securityfs", nosuid);
 	mnt_add(m, root, sb_add(m, M_FS_KERNEL, "proc", NULL), "/proc", "/", "proc", nosuid);
-	dev = mnt_add(m, root, sb_add(m, M_FS_DEVTMPFS, "devtmpfs", "mode=755"), "/dev", "/", "udev",
-		      MS_NOSUID | MS_RELATIME);
+	devtmpfs = sb_add(m, M_FS_DEVTMPFS, "devtmpfs", "mode=755");
+	fill_dev(devtmpfs);
+	dev = mnt_add(m, root, devtmpfs, "/dev", "/", "udev", MS_NOSUID | MS_RELATIME);
 	mnt_add(m, dev, sb_add(m, M_FS_DEVPTS, "devpts", "gid=5,mode=620,ptmxmode=000"), "/dev/pts",
 		"/", "devpts", MS_NOSUID | MS_NOEXEC | MS_NOATIME);
 	tmpfs = sb_add(m, M_FS_TMPFS, "tmpfs", "size=4096k,nr_inodes=1000,mode=755");
@@ -347,7 +367,7 @@ static void in_child(void (*fn)(struct ctx *c))
 	}
 	waitpid(pid, &st, 0);
 	CHECK_EQ(st, 0);
-	run("rmdir %s/initramfs", dir);
+	run("rmdir %s/initramfs; rm -rf /dev/" DEV_NAME, dir);
 }
 
 static bool image_changed(struct ctx *c)
@@ -385,7 +405,9 @@ static void undo(struct ctx *c)
 	CHECK_EQ(path_open(&c->r, "/etc/hosts", O_WRONLY, 0644), -EROFS);
 	CHECK_EQ(is_ro(), 1);
 	CHECK(!image_changed(c));
+	CHECK(!access("/dev/" DEV_NAME "/zero", F_OK));
 	mounts_undo(&c->r);
+	CHECK(access("/dev/" DEV_NAME, F_OK));
 	CHECK_STR(mounts_seen(), before);
 	CHECK(!image_changed(c));
 	CHECK_EQ(is_ro(), 0);
@@ -439,10 +461,47 @@ static void check_run(void)
 	CHECK_EQ(st.st_uid, 6);
 }
 
+static void check_dev(void)
+{
+	char buf[16] = "";
+	struct stat st;
+
+	CHECK(!stat("/dev/null", &st));
+	CHECK_EQ(st.st_rdev, makedev(1, 3));
+	CHECK(!stat("/dev/" DEV_NAME, &st));
+	CHECK_EQ(st.st_mode, S_IFDIR | 0710);
+	CHECK_EQ(st.st_gid, 9);
+	CHECK(!stat("/dev/" DEV_NAME "/zero", &st));
+	CHECK_EQ(st.st_mode, S_IFCHR | 0640);
+	CHECK_EQ(st.st_rdev, makedev(1, 5));
+	CHECK(access("/dev/" DEV_NAME "/dynamic", F_OK));
+	CHECK_EQ(readlink("/dev/" DEV_NAME "/link", buf, sizeof(buf) - 1), 7);
+	CHECK_STR(buf, "../null");
+}
+
+static void check_whole(struct ctx *c, int old_root)
+{
+	struct stat st;
+	int fd;
+
+	CHECK_STR(mounts_seen(), want_mounts);
+	check_run();
+	check_dev();
+	CHECK_EQ(faccessat(old_root, "usr", F_OK, 0), -1);
+	CHECK_EQ(faccessat(old_root, "run/overlay-root", F_OK, 0), -1);
+	CHECK_EQ(is_ro(), 0);
+	fd = open("/srv/new", O_WRONLY | O_CREAT, 0644);
+	CHECK(fd >= 0 && write(fd, "new", 3) == 3 && !fsync(fd));
+	close(fd);
+	CHECK(image_changed(c));
+	CHECK_EQ(open("/mnt/new", O_WRONLY | O_CREAT, 0644), -1);
+	CHECK(!stat("/", &st) && st.st_ino == 2);
+	unlink("/srv/new");
+}
+
 static void over(struct ctx *c)
 {
-	int old_root = open("/", O_RDONLY | O_DIRECTORY), fd;
-	struct stat st;
+	int old_root = open("/", O_RDONLY | O_DIRECTORY);
 
 	REQUIRE(!mounts_build(&c->r));
 	CHECK(!image_changed(c));
@@ -453,24 +512,33 @@ static void over(struct ctx *c)
 	REQUIRE(!mounts_switch(&c->r));
 	REQUIRE(!mounts_finish(&c->r));
 	mounts_free(&c->r);
-	CHECK_STR(mounts_seen(), want_mounts);
-	check_run();
-	CHECK_EQ(faccessat(old_root, "usr", F_OK, 0), -1);
-	CHECK_EQ(faccessat(old_root, "run/overlay-root", F_OK, 0), -1);
-	CHECK_EQ(is_ro(), 0);
-	fd = open("/srv/new", O_WRONLY | O_CREAT, 0644);
-	CHECK(fd >= 0 && write(fd, "new", 3) == 3 && !fsync(fd));
-	close(fd);
-	CHECK(image_changed(c));
-	CHECK_EQ(open("/mnt/new", O_WRONLY | O_CREAT, 0644), -1);
-	CHECK_EQ(open("/run/lock/new", O_WRONLY | O_CREAT, 0644) < 0, 0);
-	CHECK(!stat("/", &st) && !fstat(c->r.root_fd, &st));
-	unlink("/srv/new");
+	check_whole(c, old_root);
 }
 
 TEST(over_the_root)
 {
 	in_child(over);
+}
+
+/* An ext4 with orphans is mounted anew after the commit. */
+static void twice(struct ctx *c)
+{
+	int old_root = open("/", O_RDONLY | O_DIRECTORY);
+
+	REQUIRE(!mounts_build(&c->r));
+	mounts_undo(&c->r);
+	CHECK(!image_changed(c));
+	c->r.rw = true;
+	REQUIRE(!mounts_build(&c->r));
+	REQUIRE(!mounts_switch(&c->r));
+	REQUIRE(!mounts_finish(&c->r));
+	mounts_free(&c->r);
+	check_whole(c, old_root);
+}
+
+TEST(after_a_rehearsal)
+{
+	in_child(twice);
 }
 
 static void missing(struct ctx *c)
@@ -558,6 +626,7 @@ int main(void)
 	static const struct test_case t[] = {
 		TEST_CASE(undone_as_it_was),
 		TEST_CASE(over_the_root),
+		TEST_CASE(after_a_rehearsal),
 		TEST_CASE(disk_missing),
 		TEST_CASE(two_disks_with_one_uuid),
 		TEST_CASE(used_in_between),
