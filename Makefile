@@ -36,7 +36,7 @@ RELOAD_OBJ := $(RELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 # Restore code is tested too: under the sanitizers it is part of the library.
 RESTORE_SRC := $(sort $(wildcard initramfs/restore/*.c))
 SAN_OBJ    := $(LIB_SRC:%.c=$(BUILD)/san/%.o) $(RESTORE_SRC:%.c=$(BUILD)/san/%.o)
-UNIT_BIN   := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_BIN   := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%) $(BUILD)/unit/restore
 FUZZ_OBJ   := $(LIB_SRC:%.c=$(BUILD)/fuzzobj/%.o)
 FUZZ_BIN   := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
 
@@ -112,6 +112,11 @@ $(BUILD)/overlayctl: $(CMD_OBJ) $(BUILD)/libohib.a
 $(BUILD)/overlay-reload: $(RELOAD_OBJ) $(BUILD)/libohib.a
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -static -o $@ $(RELOAD_OBJ) $(BUILD)/libohib.a $(LIBS)
+
+$(BUILD)/unit/restore: $(patsubst %.c,$(BUILD)/san/%.o,$(wildcard tests/restore/*.c)) $(BUILD)/libohib-san.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libohib-san.a $(LIBS)
 
 $(BUILD)/unit/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/libohib-san.a
 	@mkdir -p $(@D)

@@ -143,7 +143,10 @@ static int64_t clock_ns(clockid_t id)
 void capture_config_clocks(struct json_object *config)
 {
 	add_text(config, "timens_offsets", "/proc/self/timens_offsets", false);
-	json_object_object_add(config, "realtime_ns", json_object_new_int64(clock_ns(CLOCK_REALTIME)));
-	json_object_object_add(config, "monotonic_ns", json_object_new_int64(clock_ns(CLOCK_MONOTONIC)));
-	json_object_object_add(config, "boottime_ns", json_object_new_int64(clock_ns(CLOCK_BOOTTIME)));
+	json_object_object_add(config, "realtime_ns",
+			       json_object_new_int64(clock_ns(CLOCK_REALTIME)));
+	json_object_object_add(config, "monotonic_ns",
+			       json_object_new_int64(clock_ns(CLOCK_MONOTONIC)));
+	json_object_object_add(config, "boottime_ns",
+			       json_object_new_int64(clock_ns(CLOCK_BOOTTIME)));
 }

@@ -22,8 +22,8 @@
 #include "util/cleanup.h"
 
 /*
- * File systems on block devices, and how they end up clean. FIFREEZE (fs/super.c, freeze_super) first
- * writes everything back; ext4 and xfs then also empty their journal. vfat and exfat have no
+ * File systems on block devices, and how they end up clean. FIFREEZE (fs/super.c, freeze_super)
+ * first writes everything back; ext4 and xfs then also empty their journal. vfat and exfat have no
  * freeze_fs: for them the sync that SNAPSHOT_FREEZE has done is what there is, and as their users
  * are frozen nothing follows it.
  */
@@ -31,9 +31,9 @@ static const struct {
 	const char *type;
 	bool can_freeze;
 } disk_types[] = {
-	{ "ext4", true },  { "ext3", true },   { "ext2", true },   { "xfs", true },
-	{ "btrfs", true }, { "f2fs", true },   { "jfs", true },	   { "nilfs2", true },
-	{ "reiserfs", true }, { "vfat", false }, { "msdos", false }, { "exfat", false },
+	{"ext4", true},	    {"ext3", true},  {"ext2", true},   {"xfs", true},
+	{"btrfs", true},    {"f2fs", true},  {"jfs", true},    {"nilfs2", true},
+	{"reiserfs", true}, {"vfat", false}, {"msdos", false}, {"exfat", false},
 };
 
 static int type_find(const char *type)
@@ -76,14 +76,12 @@ static struct disk_fs *find(const struct disk_fs_list *l, dev_t dev)
 {
 	struct disk_fs *fs;
 
-	vec_foreach(fs, &l->fs)
-		if (fs->dev == dev)
-			return fs;
+	vec_foreach(fs, &l->fs) if (fs->dev == dev) return fs;
 	return NULL;
 }
 
-static int add(struct disk_fs_list *l, pid_t pid, dev_t dev, const char *type, const char *mountpoint,
-	       struct ohib_err *err)
+static int add(struct disk_fs_list *l, pid_t pid, dev_t dev, const char *type,
+	       const char *mountpoint, struct ohib_err *err)
 {
 	struct disk_fs *fs = find(l, dev);
 	struct stat st;
@@ -135,7 +133,8 @@ static int scan_namespace(struct disk_fs_list *l, pid_t pid, bool known, struct 
 		int t, r;
 
 		/* 36 35 98:0 /root /mountpoint options… - type source super-options */
-		if (!rest || sscanf(line, "%*u %*u %u:%u %*s %199s", &major, &minor, mountpoint) != 3 ||
+		if (!rest ||
+		    sscanf(line, "%*u %*u %u:%u %*s %199s", &major, &minor, mountpoint) != 3 ||
 		    sscanf(rest, " - %15s %*s %999s", type, super) != 2)
 			continue;
 		t = type_find(type);
@@ -145,15 +144,18 @@ static int scan_namespace(struct disk_fs_list *l, pid_t pid, bool known, struct 
 			continue;
 		unescape(mountpoint);
 		if (t < 0)
-			return ohib_err_set(err, -EOPNOTSUPP,
-					    "%s: no way is known to freeze a writable %s file system",
-					    mountpoint, type);
+			return ohib_err_set(
+				err, -EOPNOTSUPP,
+				"%s: no way is known to freeze a writable %s file system",
+				mountpoint, type);
 		if (!disk_types[t].can_freeze)
 			continue;
 		if (known)
-			r = find(l, makedev(major, minor)) ? 0 :
-				ohib_err_set(err, -EAGAIN, "%s was mounted in the meantime; try again",
-					     mountpoint);
+			r = find(l, makedev(major, minor))
+				    ? 0
+				    : ohib_err_set(err, -EAGAIN,
+						   "%s was mounted in the meantime; try again",
+						   mountpoint);
 		else
 			r = add(l, pid, makedev(major, minor), type, mountpoint, err);
 		if (r)
@@ -164,7 +166,7 @@ static int scan_namespace(struct disk_fs_list *l, pid_t pid, bool known, struct 
 
 static int scan(struct disk_fs_list *l, bool known, struct ohib_err *err)
 {
-	VEC(ino_t) seen = { 0 };
+	VEC(ino_t) seen = {0};
 	struct dirent *de;
 	struct stat st;
 	DIR *proc;
@@ -207,11 +209,9 @@ int disk_fs_scan(struct disk_fs_list *l, struct ohib_err *err)
 
 	memset(l, 0, sizeof(*l));
 	r = scan(l, false, err);
-	vec_foreach(fs, &l->fs)
-		if (!r && fs->fd < 0)
-			r = ohib_err_set(err, -EBUSY,
-					 "%s (%s) is hidden under another mount and cannot be frozen",
-					 fs->mountpoint, fs->type);
+	vec_foreach(fs, &l->fs) if (!r && fs->fd < 0) r = ohib_err_set(
+		err, -EBUSY, "%s (%s) is hidden under another mount and cannot be frozen",
+		fs->mountpoint, fs->type);
 	return r;
 }
 
@@ -224,7 +224,8 @@ void disk_fs_free(struct disk_fs_list *l)
 {
 	struct disk_fs *fs;
 
-	vec_foreach(fs, &l->fs) {
+	vec_foreach(fs, &l->fs)
+	{
 		if (fs->fd >= 0)
 			close(fs->fd);
 		free(fs);
@@ -254,7 +255,8 @@ int disk_fs_thaw(struct disk_fs_list *l, bool must, struct ohib_err *err)
 	struct disk_fs *fs;
 	int r = 0;
 
-	vec_foreach(fs, &l->fs) {
+	vec_foreach(fs, &l->fs)
+	{
 		if (!fs->frozen)
 			continue;
 		if (ioctl(fs->fd, FITHAW, 0) && must)

@@ -14,9 +14,9 @@
  *	9 arm                           abandon: stale        ← the image is the machine
  *	10 power off                    does not return
  *
- * The image holds this program standing in the ioctl of step 7, with one thread, no descriptor of the
- * image device, signals blocked, and the file systems frozen. Exact resume goes on from there with
- * everything as it was; after a switch the next kernel has its own file systems, which are not
+ * The image holds this program standing in the ioctl of step 7, with one thread, no descriptor of
+ *the image device, signals blocked, and the file systems frozen. Exact resume goes on from there
+ *with everything as it was; after a switch the next kernel has its own file systems, which are not
  * frozen, and knows of no snapshot. From step 6 until the thaw nothing here may write to a file.
  */
 #include <errno.h>
@@ -38,7 +38,8 @@
 #include "util/cleanup.h"
 #include "util/file.h"
 
-/* Where the reloader leaves word; static, so that its address is good for the life of the process. */
+/* Where the reloader leaves word; static, so that its address is good for the life of the process.
+ */
 static volatile struct ohib_woken woken_word;
 
 struct run {
@@ -167,7 +168,8 @@ static int freeze(struct run *run, struct ohib_err *err)
 	return r;
 }
 
-/* Everything back, latest first. @after_switch: only what is this process's own is there to undo. */
+/* Everything back, latest first. @after_switch: only what is this process's own is there to undo.
+ */
 static void undo(struct run *run, bool after_switch)
 {
 	if (after_switch)
@@ -216,8 +218,9 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 			close(fd);
 		}
 		/*
-		 * This machine is the one owner from here on. Nothing else runs and the file systems are
-		 * frozen still: had the jump failed until now, the image could have been tried again.
+		 * This machine is the one owner from here on. Nothing else runs and the file
+		 * systems are frozen still: had the jump failed until now, the image could have
+		 * been tried again.
 		 */
 		r = ohib_image_set_state(run->opts->writer.path, OHIB_STATE_SPENT, NULL, err);
 	}
@@ -228,8 +231,8 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 		      struct capture_report *report, struct ohib_err *err)
 {
-	struct run run = { .opts = opts, .report = report, .snap = SNAPSHOT_CLOSED };
-	struct ohib_err ignored = { 0 };
+	struct run run = {.opts = opts, .report = report, .snap = SNAPSHOT_CLOSED};
+	struct ohib_err ignored = {0};
 	bool is_woken = false;
 	sigset_t all;
 	int r;
@@ -276,13 +279,14 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 	}
 
 	/*
-	 * It failed. The image goes before the machine does anything again: at no time may both of them
-	 * be able to use the file systems.
+	 * It failed. The image goes before the machine does anything again: at no time may both of
+	 * them be able to use the file systems.
 	 */
 	if (run.writer) {
 		ohib_err_clear(&ignored);
 		if (ohib_writer_abandon(run.writer, run.armed ? OHIB_STATE_STALE : OHIB_STATE_NONE,
-					err ? err->msg : NULL, &ignored) && err) {
+					err ? err->msg : NULL, &ignored) &&
+		    err) {
 			size_t n = strlen(err->msg);
 
 			snprintf(err->msg + n, sizeof(err->msg) - n, "; and %s", ignored.msg);
@@ -296,7 +300,7 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 int capture_check(struct ohib_err *err)
 {
 	_cleanup_free_ char *states = NULL;
-	struct disk_fs_list l = { 0 };
+	struct disk_fs_list l = {0};
 	int r = disk_fs_scan(&l, err);
 	size_t len;
 
@@ -304,10 +308,12 @@ int capture_check(struct ohib_err *err)
 	/* "disk" is offered when hibernation_available() (kernel/power/hibernate.c) says so. */
 	if (!r && (file_read_all("/sys/power/state", &states, &len) || !strstr(states, "disk")))
 		r = ohib_err_set(err, -EPERM,
-				 "the kernel refuses hibernation: lockdown (Secure Boot), nohibernate on its "
+				 "the kernel refuses hibernation: lockdown (Secure Boot), "
+				 "nohibernate on its "
 				 "command line, or memfd_secret in use");
 	if (!r && access("/dev/snapshot", F_OK))
-		r = ohib_err_set(err, -ENODEV,
-				 "/dev/snapshot: the kernel has no CONFIG_HIBERNATION_SNAPSHOT_DEV");
+		r = ohib_err_set(
+			err, -ENODEV,
+			"/dev/snapshot: the kernel has no CONFIG_HIBERNATION_SNAPSHOT_DEV");
 	return r;
 }

@@ -10,7 +10,8 @@
 #include "util/file.h"
 #include "view/view.h"
 
-static int from_file(struct ohib_writer *w, enum ohib_section id, const char *path, struct ohib_err *err)
+static int from_file(struct ohib_writer *w, enum ohib_section id, const char *path,
+		     struct ohib_err *err)
 {
 	_cleanup_free_ char *data = NULL;
 	size_t len;

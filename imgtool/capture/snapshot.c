@@ -42,9 +42,9 @@ struct swsusp_tail {
 	u64 num_physpages;
 	u32 cpus;
 	u32 pad;
-	u64 image_pages;	/* data pages */
-	u64 pages;		/* of the whole stream */
-	u64 size;		/* pages * page size */
+	u64 image_pages; /* data pages */
+	u64 pages;	 /* of the whole stream */
+	u64 size;	 /* pages * page size */
 };
 #define SWSUSP_TAIL_OFFSET 400
 
@@ -64,14 +64,15 @@ int snapshot_open(struct snapshot *s, struct ohib_err *err)
 	if (s->fd < 0) {
 		int e = errno;
 
-		return ohib_err_set(err, -e, SNAPSHOT_DEVICE ": %s",
-				    e == EPERM ? "the kernel refuses hibernation (lockdown or nohibernate)" :
-				    e == EBUSY ? "another hibernation is under way" :
-						 strerror(e));
+		return ohib_err_set(
+			err, -e, SNAPSHOT_DEVICE ": %s",
+			e == EPERM   ? "the kernel refuses hibernation (lockdown or nohibernate)"
+			: e == EBUSY ? "another hibernation is under way"
+				     : strerror(e));
 	}
 	/*
-	 * The default wants the image in two fifths of RAM and reclaims memory until it is; what does
-	 * not fit into half of RAM is reclaimed whatever is set here.
+	 * The default wants the image in two fifths of RAM and reclaims memory until it is; what
+	 * does not fit into half of RAM is reclaimed whatever is set here.
 	 */
 	s->old_image_size = image_size_get();
 	ioctl(s->fd, SNAPSHOT_PREF_IMAGE_SIZE, 1ul << 50);
@@ -83,9 +84,10 @@ int snapshot_freeze(struct snapshot *s, struct ohib_err *err)
 	if (ioctl(s->fd, SNAPSHOT_FREEZE, 0)) {
 		int e = errno;
 
-		return ohib_err_set(err, -e, "freezing processes: %s",
-				    e == EBUSY ? "a task did not freeze in time; the kernel log names it" :
-						 strerror(e));
+		return ohib_err_set(
+			err, -e, "freezing processes: %s",
+			e == EBUSY ? "a task did not freeze in time; the kernel log names it"
+				   : strerror(e));
 	}
 	s->frozen = true;
 	return 0;
@@ -99,10 +101,13 @@ int snapshot_create(struct snapshot *s, bool *woken, struct ohib_err *err)
 	if (ioctl(s->fd, SNAPSHOT_CREATE_IMAGE, &in_suspend)) {
 		int e = errno;
 
-		return ohib_err_set(err, -e, "memory snapshot: %s",
-				    e == ENOMEM ? "not enough free memory for the copy (half of RAM is the limit)" :
-				    e == EBUSY ? "a device or a wakeup event is in the way; see the kernel log" :
-						 strerror(e));
+		return ohib_err_set(
+			err, -e, "memory snapshot: %s",
+			e == ENOMEM
+				? "not enough free memory for the copy (half of RAM is the limit)"
+			: e == EBUSY
+				? "a device or a wakeup event is in the way; see the kernel log"
+				: strerror(e));
 	}
 	*woken = in_suspend != 1;
 	return 0;
@@ -170,12 +175,14 @@ static int read_list(struct snapshot *s, struct ohib_writer *w, u64 room, u64 nr
 	u64 *pfns = ohib_writer_pfns(w);
 
 	if (nr_meta > (room + PFNS_PER_PAGE - 1) / PFNS_PER_PAGE)
-		return ohib_err_set(err, -E2BIG, "memory snapshot: more frames than the machine has");
+		return ohib_err_set(err, -E2BIG,
+				    "memory snapshot: more frames than the machine has");
 	for (u64 i = 0; i < nr_meta; i++) {
 		int r = read_page(s, pfns + i * PFNS_PER_PAGE);
 
 		if (r)
-			return ohib_err_set(err, r, SNAPSHOT_DEVICE ": frame numbers: %s", strerror(-r));
+			return ohib_err_set(err, r, SNAPSHOT_DEVICE ": frame numbers: %s",
+					    strerror(-r));
 	}
 	*nr = list_length(pfns, nr_meta * PFNS_PER_PAGE);
 	return 0;
@@ -195,10 +202,12 @@ int snapshot_copy(struct snapshot *s, struct ohib_writer *w,
 		return ohib_err_set(err, r, SNAPSHOT_DEVICE ": header: %s", strerror(-r));
 	memcpy(&tail, header + SWSUSP_TAIL_OFFSET, sizeof(tail));
 	if (tail.size != tail.pages * OHIB_PAGE_SIZE || tail.pages < tail.image_pages + 1)
-		return ohib_err_set(err, -ENOTSUP, SNAPSHOT_DEVICE ": a header that is not understood");
+		return ohib_err_set(err, -ENOTSUP,
+				    SNAPSHOT_DEVICE ": a header that is not understood");
 	r = ohib_writer_section(w, OHIB_SEC_SNAPSHOT_HEADER, header, sizeof(header), false, err);
 	if (!r)
-		r = read_list(s, w, ohib_writer_max_pages(w), tail.pages - tail.image_pages - 1, &nr, err);
+		r = read_list(s, w, ohib_writer_max_pages(w), tail.pages - tail.image_pages - 1,
+			      &nr, err);
 	if (!r)
 		r = ohib_writer_pages_begin(w, nr, err);
 	if (r)
@@ -215,8 +224,8 @@ int snapshot_copy(struct snapshot *s, struct ohib_writer *w,
 			break; /* pages_end tells why */
 		r = read_page(s, page);
 		if (r) {
-			ohib_err_set(err, r, SNAPSHOT_DEVICE ": page %llu: %s", (unsigned long long)i,
-				     strerror(-r));
+			ohib_err_set(err, r, SNAPSHOT_DEVICE ": page %llu: %s",
+				     (unsigned long long)i, strerror(-r));
 			break;
 		}
 		ohib_writer_page_done(w);

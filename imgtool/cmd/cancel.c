@@ -6,10 +6,12 @@
 
 static const char doc[] =
 	"Discard the suspended machine: its image becomes stale and is never resumed.\v"
-	"What its programs had not written to disk is lost, as after a power cut; the file systems themselves "
-	"were clean when it was suspended.\n\nExit codes: 0 discarded, 4 there was none, 1 it could not be done.";
+	"What its programs had not written to disk is lost, as after a power cut; the file systems "
+	"themselves "
+	"were clean when it was suspended.\n\nExit codes: 0 discarded, 4 there was none, 1 it "
+	"could not be done.";
 
-static const struct argp_child children[] = { { &device_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -21,10 +23,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int cmd_cancel(int argc, char **argv)
 {
-	static const struct argp argp = { NULL, parse, NULL, doc, children, NULL, NULL };
+	static const struct argp argp = {NULL, parse, NULL, doc, children, NULL, NULL};
 	struct ohib_image_info info;
-	struct ohib_err err = { 0 };
-	struct common_opts o = { 0 };
+	struct ohib_err err = {0};
+	struct common_opts o = {0};
 	char path[256];
 	int r;
 
@@ -34,11 +36,13 @@ int cmd_cancel(int argc, char **argv)
 	r = ohib_image_peek(path, &info, &err);
 	if (!r && info.state != OHIB_STATE_ARMED && info.state != OHIB_STATE_RESUMING &&
 	    info.state != OHIB_STATE_WRITING) {
-		printf("There is nothing to discard: the image is %s.\n", ohib_state_name(info.state));
+		printf("There is nothing to discard: the image is %s.\n",
+		       ohib_state_name(info.state));
 		return EXIT_NO_IMAGE;
 	}
 	if (!r)
-		r = ohib_image_set_state(path, OHIB_STATE_STALE, "discarded with overlayctl cancel", &err);
+		r = ohib_image_set_state(path, OHIB_STATE_STALE, "discarded with overlayctl cancel",
+					 &err);
 	if (r) {
 		complain(&err);
 		return exit_code_of(r);

@@ -7,9 +7,12 @@
 
 static const char doc[] =
 	"Tell whether this machine could be suspended, and everything that stands against it.\v"
-	"With --next-kernel it is to go on under another kernel: then what every process uses is looked at as "
-	"well, with the same translator that will read the image. VERSION is a release or a series (6.12); "
-	"without it the newest installed kernel but the running one is meant.\n\nNothing is changed. "
+	"With --next-kernel it is to go on under another kernel: then what every process uses is "
+	"looked at as "
+	"well, with the same translator that will read the image. VERSION is a release or a series "
+	"(6.12); "
+	"without it the newest installed kernel but the running one is meant.\n\nNothing is "
+	"changed. "
 	"overlayctl hibernate does the same before it freezes anything.\n\n"
 	"Exit codes: 0 it could, 3 it could not and why was printed, 1 it could not be found out.";
 
@@ -19,11 +22,11 @@ struct opts {
 };
 
 static const struct argp_option options[] = {
-	{ "next-kernel", 'n', "VERSION", OPTION_ARG_OPTIONAL, "Go on under another kernel", 0 },
-	{ 0 },
+	{"next-kernel", 'n', "VERSION", OPTION_ARG_OPTIONAL, "Go on under another kernel", 0},
+	{0},
 };
 
-static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -43,9 +46,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int cmd_check(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, doc, children, NULL, NULL };
-	struct ohib_err err = { 0 };
-	struct opts o = { 0 };
+	static const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
+	struct ohib_err err = {0};
+	struct opts o = {0};
 	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
@@ -61,7 +64,8 @@ int cmd_check(int argc, char **argv)
 	} else {
 		preflight_print(&o.p);
 		if (refused(&o.p.refusals))
-			printf("This machine cannot be suspended now: %zu reasons.\n", o.p.refusals.list.n);
+			printf("This machine cannot be suspended now: %zu reasons.\n",
+			       o.p.refusals.list.n);
 		else if (o.p.next_kernel[0])
 			printf("This machine can go on under Linux %s.\n", o.p.next_kernel);
 		else

@@ -19,7 +19,7 @@ static void usage(FILE *to, const struct command *table, size_t n, const char *p
 int command_dispatch(const struct command *table, size_t n, const char *prefix, const char *about,
 		     int argc, char **argv)
 {
-	static char name[2][64];	/* overlayctl image info: two levels */
+	static char name[2][64]; /* overlayctl image info: two levels */
 	static unsigned int level;
 
 	if (argc < 2) {
@@ -60,23 +60,26 @@ static error_t common_parse(int key, char *arg, struct argp_state *state)
 }
 
 #define DEVICE_OPTION                                                                              \
-	{ "device", 'd', "DEVICE", 0,                                                              \
-	  "Device with the image: a path, PARTUUID=, PARTLABEL=, UUID= or LABEL=. Default: device= in "    \
-	  OHIB_CONF ", else " OHIB_DEVICE_DEFAULT, 1 }
+	{                                                                                          \
+		"device", 'd', "DEVICE", 0,                                                        \
+			"Device with the image: a path, PARTUUID=, PARTLABEL=, UUID= or LABEL=. "  \
+			"Default: device= in " OHIB_CONF ", else " OHIB_DEVICE_DEFAULT,            \
+			1                                                                          \
+	}
 
 static const struct argp_option common_options[] = {
 	DEVICE_OPTION,
-	{ "json", 'j', NULL, 0, "Print JSON", 1 },
-	{ 0 },
+	{"json", 'j', NULL, 0, "Print JSON", 1},
+	{0},
 };
-static const struct argp_option device_options[] = { DEVICE_OPTION, { 0 } };
+static const struct argp_option device_options[] = {DEVICE_OPTION, {0}};
 
-const struct argp common_argp = { .options = common_options, .parser = common_parse };
-const struct argp device_argp = { .options = device_options, .parser = common_parse };
+const struct argp common_argp = {.options = common_options, .parser = common_parse};
+const struct argp device_argp = {.options = device_options, .parser = common_parse};
 
 bool device_from_opts(const struct common_opts *o, char *path, size_t size)
 {
-	struct ohib_err err = { 0 };
+	struct ohib_err err = {0};
 
 	if (!ohib_device_locate(o->device, path, size, NULL, 0, &err))
 		return true;
@@ -95,12 +98,16 @@ void complain(const struct ohib_err *err)
 
 int exit_code_of(int r)
 {
-	return r == -ENODATA ? EXIT_NO_IMAGE : r == -EBADMSG ? EXIT_DAMAGED : r ? EXIT_FAILED : EXIT_OK;
+	return r == -ENODATA   ? EXIT_NO_IMAGE
+	       : r == -EBADMSG ? EXIT_DAMAGED
+	       : r	       ? EXIT_FAILED
+			       : EXIT_OK;
 }
 
 void json_print(struct json_object *o)
 {
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+						       JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 }
 

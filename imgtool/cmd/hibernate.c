@@ -22,34 +22,41 @@
 
 static const char doc[] =
 	"Suspend this machine into the overlay image and switch it off.\v"
-	"Without --next-kernel the next boot puts it back exactly as it was, under the same kernel. With it, its "
-	"processes go on under another kernel: VERSION is a release or a series (6.12); without it the newest "
+	"Without --next-kernel the next boot puts it back exactly as it was, under the same "
+	"kernel. With it, its "
+	"processes go on under another kernel: VERSION is a release or a series (6.12); without it "
+	"the newest "
 	"installed kernel but the running one is meant.\n\n"
-	"First everything that `overlayctl check' does; then processes and file systems are frozen, memory is "
-	"copied and written, and at last the image is armed: the boot menu then resumes it by itself. If anything "
+	"First everything that `overlayctl check' does; then processes and file systems are "
+	"frozen, memory is "
+	"copied and written, and at last the image is armed: the boot menu then resumes it by "
+	"itself. If anything "
 	"fails before that, the machine goes on as if nothing had been.\n\n"
 	"This command returns in the machine that was woken, and says under which kernel.\n\n"
-	"Exit codes: 0 woken, 1 failed and the machine is as it was, 3 refused beforehand, 2 usage.";
+	"Exit codes: 0 woken, 1 failed and the machine is as it was, 3 refused beforehand, 2 "
+	"usage.";
 
 struct opts {
 	struct common_opts common;
 	struct preflight p;
+	struct refusals frozen;
 	struct capture_opts c;
 };
 
 enum { OPT_REBOOT = 256, OPT_KEXEC, OPT_CHUNK, OPT_ACCELERATION };
 
 static const struct argp_option options[] = {
-	{ "next-kernel", 'n', "VERSION", OPTION_ARG_OPTIONAL, "Go on under another kernel", 0 },
-	{ "reboot", OPT_REBOOT, NULL, 0, "Reboot at once instead of switching off", 0 },
-	{ "kexec", OPT_KEXEC, NULL, 0, "Start the kernel that was loaded with kexec -l", 0 },
-	{ "threads", 't', "N", 0, "Compressing threads (default: one per CPU)", 2 },
-	{ "chunk-pages", OPT_CHUNK, "N", 0, "Pages compressed together, 1 to 64 (default 32)", 2 },
-	{ "acceleration", OPT_ACCELERATION, "N", 0, "LZ4: higher is quicker and larger (default: by what is slower, disk or CPU)", 2 },
-	{ 0 },
+	{"next-kernel", 'n', "VERSION", OPTION_ARG_OPTIONAL, "Go on under another kernel", 0},
+	{"reboot", OPT_REBOOT, NULL, 0, "Reboot at once instead of switching off", 0},
+	{"kexec", OPT_KEXEC, NULL, 0, "Start the kernel that was loaded with kexec -l", 0},
+	{"threads", 't', "N", 0, "Compressing threads (default: one per CPU)", 2},
+	{"chunk-pages", OPT_CHUNK, "N", 0, "Pages compressed together, 1 to 64 (default 32)", 2},
+	{"acceleration", OPT_ACCELERATION, "N", 0,
+	 "LZ4: higher is quicker and larger (default: by what is slower, disk or CPU)", 2},
+	{0},
 };
 
-static const struct argp_child children[] = { { &device_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -86,23 +93,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* Files without a name are kept in memory until the image is written. */
 #define GHOSTS_MAX (256u << 20)
+#define TRIES 5
 
 /* --- progress on the console */
 
 static struct {
-	int fd;			/* /dev/console; -1: none */
+	int fd; /* /dev/console; -1: none */
 	struct timespec began, last;
-} console = { .fd = -1 };
+} console = {.fd = -1};
 
 static const char *const stage_names[CAPTURE_NR_STAGES] = {
-	[CAPTURE_PREPARE] = "preparing",	[CAPTURE_FREEZE] = "freezing",
-	[CAPTURE_SNAPSHOT] = "copying memory",	[CAPTURE_WRITE] = "writing",
-	[CAPTURE_ARM] = "arming the image",	[CAPTURE_DOWN] = "going down",
+	[CAPTURE_PREPARE] = "preparing",       [CAPTURE_FREEZE] = "freezing",
+	[CAPTURE_SNAPSHOT] = "copying memory", [CAPTURE_WRITE] = "writing",
+	[CAPTURE_ARM] = "arming the image",    [CAPTURE_DOWN] = "going down",
 };
 
 /*
- * Straight to the console, without waiting for it: a pty's reader is frozen, a file's file system is.
- * It is opened for each line, so that the image holds no descriptor of it.
+ * Straight to the console, without waiting for it: a pty's reader is frozen, a file's file system
+ * is. It is opened for each line, so that the image holds no descriptor of it.
  */
 __attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
 {
@@ -137,7 +145,8 @@ static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
 		if (seconds(&console.last, &now) < 0.5)
 			return;
 		console.last = now;
-		say("\roverlayctl: writing %3.0f %%  %.0f MB/s ", 100.0 * (double)done / (double)total,
+		say("\roverlayctl: writing %3.0f %%  %.0f MB/s ",
+		    100.0 * (double)done / (double)total,
 		    (double)done * 4096 / 1e6 / seconds(&console.began, &now));
 		return;
 	}
@@ -150,17 +159,27 @@ static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
 		say("\roverlayctl: wrote %.0f MB as %.0f MB in %.2f s (%.0f MB/s)   \r\n",
 		    (double)s->raw_bytes / 1e6, (double)s->disk_bytes / 1e6, t,
 		    (double)s->raw_bytes / 1e6 / t);
-		say("overlayctl: prepare %.2f s, freeze %.2f s, copy %.2f s, write %.2f s, arm %.2f s\r\n",
+		say("overlayctl: prepare %.2f s, freeze %.2f s, copy %.2f s, write %.2f s, arm "
+		    "%.2f s\r\n",
 		    report->stage[CAPTURE_PREPARE], report->stage[CAPTURE_FREEZE],
 		    report->stage[CAPTURE_SNAPSHOT], t, report->stage[CAPTURE_ARM]);
 	}
 	say("overlayctl: %s\r\n", stage_names[stage]);
 }
 
+/*
+ * User space stands still now: look once more, so that nothing is found missing only when the machine
+ * is down. -EBUSY: something came up in between, told in o->frozen.
+ */
 static int add_config(void *arg, struct json_object *config, struct ohib_err *err)
 {
-	(void)arg;
-	return config_capture(config, err);
+	struct opts *o = arg;
+	int r;
+
+	r = preflight_frozen(&o->p, &o->frozen, err);
+	if (!r && refused(&o->frozen))
+		r = ohib_err_set(err, -EBUSY, "%zu objects cannot be carried", o->frozen.list.n);
+	return r ? r : config_capture(config, err);
 }
 
 /* Contents that no name leads to any more would go with the old kernel. */
@@ -177,6 +196,35 @@ static int add_ghosts(void *arg, struct ohib_writer *w, struct ohib_err *err)
 	return r;
 }
 
+static int capture(struct opts *o, struct ohib_woken *woken, struct capture_report *report,
+		   struct ohib_err *err)
+{
+	o->c.arg = o;
+	o->c.writer.path = o->p.path;
+	o->c.writer.device = o->p.name;
+	o->c.writer.image_kernel = o->p.image_kernel;
+	o->c.writer.next_kernel = o->p.next_kernel;
+	o->c.progress = progress;
+	if (o->p.wants_switch) {
+		o->c.config = add_config;
+		o->c.sections = add_ghosts;
+	}
+	return capture_hibernate(&o->c, woken, report, err);
+}
+
+static void announce(const struct preflight *p)
+{
+	if (p->next_kernel[0])
+		printf("Suspending to %s; to go on under Linux %s\n", p->name, p->next_kernel);
+	else
+		printf("Suspending to %s\n", p->name);
+	fflush(stdout);
+}
+
+/*
+ * What stands against it may be gone in a moment (an event not read yet, a helper that is about to
+ * end), so it is tried a few times before it is a refusal.
+ */
 int cmd_hibernate(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, NULL, doc, children, NULL, NULL };
@@ -184,46 +232,43 @@ int cmd_hibernate(int argc, char **argv)
 	struct ohib_woken woken = { 0 };
 	struct ohib_err err = { 0 };
 	struct opts o = { 0 };
-	int r;
+	int r, try, code;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	o.p.device = o.common.device;
-	r = preflight_run(&o.p, &err);
-	if (r) {
-		complain(&err);
+	for (try = 1;; try++) {
+		r = preflight_run(&o.p, &err);
+		if (r)
+			break;
+		if (!refused(&o.p.refusals)) {
+			if (try == 1)
+				announce(&o.p);
+			r = capture(&o, &woken, &report, &err);
+			if (r != -EBUSY || !refused(&o.frozen))
+				break;
+			take_refusals(&o.p.refusals, &o.frozen);
+		}
+		if (try == TRIES)
+			break;
 		preflight_free(&o.p);
-		return EXIT_FAILED;
+		ohib_err_clear(&err);
+		usleep(400000);
 	}
-	preflight_print(&o.p);
 	if (refused(&o.p.refusals)) {
+		preflight_print(&o.p);
 		fprintf(stderr, "overlayctl: refused; nothing was changed\n");
-		preflight_free(&o.p);
-		return EXIT_REFUSED;
-	}
-	if (o.p.next_kernel[0])
-		printf("Suspending to %s; to go on under Linux %s\n", o.p.name, o.p.next_kernel);
-	else
-		printf("Suspending to %s\n", o.p.name);
-	fflush(stdout);
-
-	o.c.writer.path = o.p.path;
-	o.c.writer.device = o.p.name;
-	o.c.writer.image_kernel = o.p.image_kernel;
-	o.c.writer.next_kernel = o.p.next_kernel;
-	o.c.progress = progress;
-	if (o.p.wants_switch) {
-		o.c.config = add_config;
-		o.c.sections = add_ghosts;
-	}
-	r = capture_hibernate(&o.c, &woken, &report, &err);
-	preflight_free(&o.p);
-	if (r) {
+		code = EXIT_REFUSED;
+	} else if (r) {
 		complain(&err);
 		fprintf(stderr, "overlayctl: the machine goes on as it was\n");
-		return EXIT_FAILED;
+		code = EXIT_FAILED;
+	} else {
+		preflight_print(&o.p);
+		if (err.code)
+			complain(&err);
+		printf("resumed under Linux %s\n", woken.kernel);
+		code = EXIT_OK;
 	}
-	if (err.code)
-		complain(&err);
-	printf("resumed under Linux %s\n", woken.kernel);
-	return EXIT_OK;
+	preflight_free(&o.p);
+	return code;
 }

@@ -8,11 +8,12 @@
 
 #include "cmd/cmd.h"
 
-static const char doc[] = "Tell what kind of image it is and what it holds.\v"
-			  "The header, the chunk index and the frame list are checked; the pages are not (see "
-			  "overlayctl image verify).\n\nExit codes: 0 it is there, 4 no image, 5 damaged, 1 failed.";
+static const char doc[] =
+	"Tell what kind of image it is and what it holds.\v"
+	"The header, the chunk index and the frame list are checked; the pages are not (see "
+	"overlayctl image verify).\n\nExit codes: 0 it is there, 4 no image, 5 damaged, 1 failed.";
 
-static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -38,7 +39,8 @@ static void print(const struct ohib_image_info *i)
 	printf("uuid          %s\ncreated       %s\n", uuid, when);
 	printf("image kernel  %s\nnext kernel   %s\n", i->image_kernel,
 	       i->next_kernel[0] ? i->next_kernel : "the same (exact resume)");
-	printf("machine       %s\ndevice        %s\n", i->machine_id[0] ? i->machine_id : "?", i->device);
+	printf("machine       %s\ndevice        %s\n", i->machine_id[0] ? i->machine_id : "?",
+	       i->device);
 	printf("pages         %llu with data (%s), %llu of zeros\n",
 	       (unsigned long long)(i->nr_pages - i->nr_zero_found),
 	       human_bytes(i->raw_bytes - i->nr_zero_found * 4096, a, sizeof(a)),
@@ -49,11 +51,11 @@ static void print(const struct ohib_image_info *i)
 
 int cmd_image_info(int argc, char **argv)
 {
-	static const struct argp argp = { NULL, parse, NULL, doc, children, NULL, NULL };
+	static const struct argp argp = {NULL, parse, NULL, doc, children, NULL, NULL};
 	const struct ohib_image_info *info;
 	struct ohib_image *img;
-	struct ohib_err err = { 0 };
-	struct common_opts o = { 0 };
+	struct ohib_err err = {0};
+	struct common_opts o = {0};
 	struct json_object *out, *sections;
 	char path[256];
 	int r;
@@ -77,9 +79,11 @@ int cmd_image_info(int argc, char **argv)
 		if (ohib_image_section_size(img, id, &raw, &stored))
 			continue;
 		if (!o.json)
-			printf("section       %-16s %10llu bytes, %llu stored\n", ohib_section_name(id),
-			       (unsigned long long)raw, (unsigned long long)stored);
-		json_object_object_add(sections, ohib_section_name(id), json_object_new_uint64(raw));
+			printf("section       %-16s %10llu bytes, %llu stored\n",
+			       ohib_section_name(id), (unsigned long long)raw,
+			       (unsigned long long)stored);
+		json_object_object_add(sections, ohib_section_name(id),
+				       json_object_new_uint64(raw));
 	}
 	json_object_object_add(out, "sections", sections);
 	if (o.json)

@@ -8,17 +8,18 @@
 #include "cmd/cmd.h"
 #include "util/cleanup.h"
 
-static const char doc[] = "Write section NAME of the image to stdout, unpacked and checked.\v"
-			  "overlayctl image info lists the sections. `config' is JSON, `kallsyms' and `vmcoreinfo' "
-			  "are text, `btf' is what bpftool and pahole read.\n\n"
-			  "Exit codes: 0 written, 4 no image or no such section, 5 damaged, 1 failed.";
+static const char doc[] =
+	"Write section NAME of the image to stdout, unpacked and checked.\v"
+	"overlayctl image info lists the sections. `config' is JSON, `kallsyms' and `vmcoreinfo' "
+	"are text, `btf' is what bpftool and pahole read.\n\n"
+	"Exit codes: 0 written, 4 no image or no such section, 5 damaged, 1 failed.";
 
 struct opts {
 	struct common_opts common;
 	const char *name;
 };
 
-static const struct argp_child children[] = { { &device_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -42,11 +43,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int cmd_image_section(int argc, char **argv)
 {
-	static const struct argp argp = { NULL, parse, "NAME", doc, children, NULL, NULL };
+	static const struct argp argp = {NULL, parse, "NAME", doc, children, NULL, NULL};
 	_cleanup_free_ void *data = NULL;
 	struct ohib_image *img;
-	struct ohib_err err = { 0 };
-	struct opts o = { 0 };
+	struct ohib_err err = {0};
+	struct opts o = {0};
 	char path[256];
 	size_t len;
 	int id, r;

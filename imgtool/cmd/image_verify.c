@@ -9,10 +9,11 @@
 #include "cmd/cmd.h"
 #include "image/io.h"
 
-static const char doc[] =
-	"Read all of the image and compare every checksum.\v"
-	"--random also reads COUNT pages one by one, found by frame number as the reloader does, and compares "
-	"them with what the pass from front to back found.\n\nExit codes: 0 whole, 5 damaged, 4 no image, 1 failed.";
+static const char doc[] = "Read all of the image and compare every checksum.\v"
+			  "--random also reads COUNT pages one by one, found by frame number as "
+			  "the reloader does, and compares "
+			  "them with what the pass from front to back found.\n\nExit codes: 0 "
+			  "whole, 5 damaged, 4 no image, 1 failed.";
 
 struct opts {
 	struct common_opts common;
@@ -21,12 +22,12 @@ struct opts {
 };
 
 static const struct argp_option options[] = {
-	{ "threads", 't', "N", 0, "Threads (default: one per CPU)", 0 },
-	{ "random", 'r', "COUNT", 0, "Also compare COUNT pages read in no order", 0 },
-	{ 0 },
+	{"threads", 't', "N", 0, "Threads (default: one per CPU)", 0},
+	{"random", 'r', "COUNT", 0, "Also compare COUNT pages read in no order", 0},
+	{0},
 };
 
-static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -62,7 +63,8 @@ static int sum_page(void *arg, u64 pfn, const void *data)
 	return 0;
 }
 
-static int compare_random(struct ohib_image *img, const struct sums *s, u64 count, struct ohib_err *err)
+static int compare_random(struct ohib_image *img, const struct sums *s, u64 count,
+			  struct ohib_err *err)
 {
 	_Alignas(64) u8 page[OHIB_PAGE_SIZE];
 	int r;
@@ -75,7 +77,8 @@ static int compare_random(struct ohib_image *img, const struct sums *s, u64 coun
 		if (r)
 			return r;
 		if (image_xxh64(page, sizeof(page)) != s->sum[k])
-			return ohib_err_set(err, -EBADMSG, "frame 0x%llx reads differently at random",
+			return ohib_err_set(err, -EBADMSG,
+					    "frame 0x%llx reads differently at random",
 					    (unsigned long long)s->pfn[k]);
 	}
 	return 0;
@@ -84,7 +87,7 @@ static int compare_random(struct ohib_image *img, const struct sums *s, u64 coun
 static int verify(struct ohib_image *img, const struct opts *o, struct ohib_err *err)
 {
 	const struct ohib_image_info *info = ohib_image_info(img);
-	struct sums s = { .room = info->nr_pages + info->nr_zero_pages };
+	struct sums s = {.room = info->nr_pages + info->nr_zero_pages};
 	int r = ohib_image_verify(img, o->threads, err);
 
 	if (r || !o->random)
@@ -104,11 +107,11 @@ static int verify(struct ohib_image *img, const struct opts *o, struct ohib_err 
 
 int cmd_image_verify(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, doc, children, NULL, NULL };
+	static const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
 	struct timespec a, b;
 	struct ohib_image *img;
-	struct ohib_err err = { 0 };
-	struct opts o = { 0 };
+	struct ohib_err err = {0};
+	struct opts o = {0};
 	char path[256];
 	u64 raw;
 	double t;

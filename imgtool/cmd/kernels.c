@@ -19,24 +19,24 @@
 #define RELOADER "/usr/lib/overlayctl/overlay-reload"
 
 const struct kernel_option kernel_options[] = {
-	{ "HIBERNATION", KERNEL_IS_IMAGE, "the copy of memory" },
-	{ "HIBERNATION_SNAPSHOT_DEV", KERNEL_IS_IMAGE, "/dev/snapshot" },
-	{ "PROC_KCORE", KERNEL_IS_IMAGE, "reading the running kernel beforehand" },
-	{ "KALLSYMS_ALL", KERNEL_IS_IMAGE | KERNEL_IS_BOOT, "finding variables in memory" },
-	{ "DEBUG_INFO_BTF", KERNEL_IS_IMAGE | KERNEL_IS_BOOT, "knowing the layout of structures" },
-	{ "CHECKPOINT_RESTORE", KERNEL_IS_BOOT, "giving processes their PIDs and memory layout" },
-	{ "TIME_NS", KERNEL_IS_BOOT, "clocks that go on" },
-	{ "PROC_CHILDREN", KERNEL_IS_BOOT, "checking what was brought back" },
-	{ "DEVTMPFS", KERNEL_IS_BOOT, "finding the image" },
-	{ "BLK_DEV_INITRD", KERNEL_IS_BOOT, "running the reloader" },
-	{ "UNIX", KERNEL_IS_BOOT, "bringing back sockets" },
-	{ "INOTIFY_USER", KERNEL_IS_BOOT, "bringing back inotify watches" },
-	{ "EPOLL", KERNEL_IS_BOOT, "bringing back epoll sets" },
-	{ "SIGNALFD", KERNEL_IS_BOOT, "bringing back signalfds" },
-	{ "TIMERFD", KERNEL_IS_BOOT, "bringing back timerfds" },
-	{ "EVENTFD", KERNEL_IS_BOOT, "bringing back eventfds" },
-	{ "SHMEM", KERNEL_IS_BOOT, "bringing back shared memory" },
-	{ "TMPFS_XATTR", KERNEL_IS_BOOT, "bringing back tmpfs contents" },
+	{"HIBERNATION", KERNEL_IS_IMAGE, "the copy of memory"},
+	{"HIBERNATION_SNAPSHOT_DEV", KERNEL_IS_IMAGE, "/dev/snapshot"},
+	{"PROC_KCORE", KERNEL_IS_IMAGE, "reading the running kernel beforehand"},
+	{"KALLSYMS_ALL", KERNEL_IS_IMAGE | KERNEL_IS_BOOT, "finding variables in memory"},
+	{"DEBUG_INFO_BTF", KERNEL_IS_IMAGE | KERNEL_IS_BOOT, "knowing the layout of structures"},
+	{"CHECKPOINT_RESTORE", KERNEL_IS_BOOT, "giving processes their PIDs and memory layout"},
+	{"TIME_NS", KERNEL_IS_BOOT, "clocks that go on"},
+	{"PROC_CHILDREN", KERNEL_IS_BOOT, "checking what was brought back"},
+	{"DEVTMPFS", KERNEL_IS_BOOT, "finding the image"},
+	{"BLK_DEV_INITRD", KERNEL_IS_BOOT, "running the reloader"},
+	{"UNIX", KERNEL_IS_BOOT, "bringing back sockets"},
+	{"INOTIFY_USER", KERNEL_IS_BOOT, "bringing back inotify watches"},
+	{"EPOLL", KERNEL_IS_BOOT, "bringing back epoll sets"},
+	{"SIGNALFD", KERNEL_IS_BOOT, "bringing back signalfds"},
+	{"TIMERFD", KERNEL_IS_BOOT, "bringing back timerfds"},
+	{"EVENTFD", KERNEL_IS_BOOT, "bringing back eventfds"},
+	{"SHMEM", KERNEL_IS_BOOT, "bringing back shared memory"},
+	{"TMPFS_XATTR", KERNEL_IS_BOOT, "bringing back tmpfs contents"},
 };
 const size_t nr_kernel_options = ARRAY_SIZE(kernel_options);
 
@@ -62,8 +62,9 @@ int kernel_find(const char *wanted, char *release, size_t size, struct ohib_err 
 	while ((de = readdir(d))) {
 		const char *v = de->d_name + strlen("vmlinuz-");
 
-		if (strncmp(de->d_name, "vmlinuz-", strlen("vmlinuz-")) || strlen(v) >= sizeof(best) ||
-		    strchr(v, '/') || strstr(v, ".efi") || strstr(v, ".old"))
+		if (strncmp(de->d_name, "vmlinuz-", strlen("vmlinuz-")) ||
+		    strlen(v) >= sizeof(best) || strchr(v, '/') || strstr(v, ".efi") ||
+		    strstr(v, ".old"))
 			continue;
 		if (wanted ? !matches(v, wanted) : !strcmp(v, un.release))
 			continue;
@@ -72,9 +73,11 @@ int kernel_find(const char *wanted, char *release, size_t size, struct ohib_err 
 	}
 	closedir(d);
 	if (!best[0])
-		return wanted ? ohib_err_set(err, -ENOENT, "no kernel %s is installed (/boot/vmlinuz-%s…)",
-					     wanted, wanted) :
-				ohib_err_set(err, -ENOENT, "no kernel but the running one is installed");
+		return wanted ? ohib_err_set(err, -ENOENT,
+					     "no kernel %s is installed (/boot/vmlinuz-%s…)",
+					     wanted, wanted)
+			      : ohib_err_set(err, -ENOENT,
+					     "no kernel but the running one is installed");
 	if (strlen(best) >= size)
 		return ohib_err_set(err, -ENAMETOOLONG, "%s: the name is too long", best);
 	strcpy(release, best);
@@ -85,7 +88,7 @@ int kernel_options_check(const char *release, unsigned int roles,
 			 void (*missing)(void *arg, const struct kernel_option *o), void *arg,
 			 struct ohib_err *err)
 {
-	bool there[ARRAY_SIZE(kernel_options)] = { false };
+	bool there[ARRAY_SIZE(kernel_options)] = {false};
 	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
 	char path[128];
@@ -165,15 +168,17 @@ int kernel_can_resume(const char *release, struct ohib_err *err)
 	if (access(initrd, R_OK)) {
 		snprintf(initrd, sizeof(initrd), "/boot/initramfs-%s.img", release);
 		if (access(initrd, R_OK))
-			return ohib_err_set(err, -ENOENT,
-					    "Linux %s has no initramfs: run update-initramfs -c -k %s",
-					    release, release);
+			return ohib_err_set(
+				err, -ENOENT,
+				"Linux %s has no initramfs: run update-initramfs -c -k %s", release,
+				release);
 	}
 	snprintf(path, sizeof(path), STAMP_DIR "/initramfs-%s", release);
 	f = fopen(path, "re");
 	if (!f)
 		return ohib_err_set(err, -ENOENT,
-				    "the initramfs of Linux %s has no reloader in it: run update-initramfs -u -k %s",
+				    "the initramfs of Linux %s has no reloader in it: run "
+				    "update-initramfs -u -k %s",
 				    release, release);
 	while (fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = '\0';
@@ -182,7 +187,8 @@ int kernel_can_resume(const char *release, struct ohib_err *err)
 		else if (!strncmp(line, "initrd_sha256=", 14))
 			snprintf(initrd_sum, sizeof(initrd_sum), "%.64s", line + 14);
 	}
-	r = stamp_compare(release, "it was made again without the reloader", initrd, initrd_sum, err);
+	r = stamp_compare(release, "it was made again without the reloader", initrd, initrd_sum,
+			  err);
 	if (!r)
 		r = stamp_compare(release, "its reloader is not the one installed now", RELOADER,
 				  reload_sum, err);

@@ -14,6 +14,8 @@
 #include "capture/capture.h"
 #include "cmd/kernels.h"
 #include "cmd/preflight.h"
+#include "translate/translate.h"
+#include "config/config.h"
 #include "image/image.h"
 #include "image/io.h"
 #include "image/locate.h"
@@ -32,8 +34,8 @@ static u64 meminfo(const char *key)
 }
 
 /*
- * A device that is a file or memory in the end: writing to it would wait for a frozen file system, or be
- * gone after the power is. @dev: "major:minor" or a name under /sys/dev/block.
+ * A device that is a file or memory in the end: writing to it would wait for a frozen file system,
+ * or be gone after the power is. @dev: "major:minor" or a name under /sys/dev/block.
  */
 static bool device_is_lasting(const char *dev, unsigned int depth)
 {
@@ -69,7 +71,7 @@ static bool device_is_lasting(const char *dev, unsigned int depth)
 static void check_device(struct preflight *p)
 {
 	struct ohib_image_info info;
-	struct ohib_err err = { 0 };
+	struct ohib_err err = {0};
 	struct image_dev d;
 	char holds[64], number[32];
 	int r;
@@ -82,14 +84,15 @@ static void check_device(struct preflight *p)
 	r = image_dev_open(&d, p->path, IMAGE_DEV_CLAIM, &err);
 	if (r) {
 		refuse(&p->refusals, 0, "", p->path, "%s",
-		       r == -EBUSY ? "it is in use (mounted, swapped on, or part of another device)" :
-				     err.msg);
+		       r == -EBUSY ? "it is in use (mounted, swapped on, or part of another device)"
+				   : err.msg);
 		return;
 	}
 	p->device_bytes = d.size;
 	if (!d.is_block)
 		refuse(&p->refusals, 0, "", p->path,
-		       "a file cannot be written while its file system is frozen: name a block device");
+		       "a file cannot be written while its file system is frozen: name a block "
+		       "device");
 	snprintf(number, sizeof(number), "%u:%u", major(d.rdev), minor(d.rdev));
 	if (d.is_block && !device_is_lasting(number, 0))
 		refuse(&p->refusals, 0, "", p->path,
@@ -98,14 +101,16 @@ static void check_device(struct preflight *p)
 	r = ohib_image_peek(p->path, &info, NULL);
 	if (!r && (info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING)) {
 		refuse(&p->refusals, 0, "", p->path,
-		       "it holds a suspended machine (%s): resume it, or discard it with overlayctl cancel",
+		       "it holds a suspended machine (%s): resume it, or discard it with "
+		       "overlayctl cancel",
 		       ohib_state_name(info.state));
 	} else if (r == -ENODATA) {
 		if (ohib_device_contents(p->path, holds, sizeof(holds), &err))
 			refuse(&p->refusals, 0, "", p->path, "%s", err.msg);
 		else if (holds[0])
 			refuse(&p->refusals, 0, "", p->path,
-			       "it holds something else (%s): wipe it with wipefs if it is to be used",
+			       "it holds something else (%s): wipe it with wipefs if it is to be "
+			       "used",
 			       holds);
 	} else if (r == -ENOTSUP) {
 		refuse(&p->refusals, 0, "", p->path, "it holds an image of a newer overlayctl");
@@ -126,7 +131,8 @@ static void check_memory(struct preflight *p)
 
 	if (need > total / 2)
 		refuse(&p->refusals, 0, "", "memory",
-		       "%llu MB can neither be dropped nor paged out, half of RAM (%llu MB) is the limit: "
+		       "%llu MB can neither be dropped nor paged out, half of RAM (%llu MB) is the "
+		       "limit: "
 		       "add swap space",
 		       (unsigned long long)(need >> 20), (unsigned long long)(total >> 21));
 	p->estimate_bytes = used < total / 2 ? used : total / 2;
@@ -139,7 +145,8 @@ static void check_memory(struct preflight *p)
 		       (unsigned long long)(p->estimate_bytes >> 20));
 	else if (p->device_bytes < p->estimate_bytes * 2 / 3)
 		refuse(&p->warnings, 0, "", p->path,
-		       "%llu MB may be too few for %llu MB of memory; if so, hibernate fails and the machine goes on",
+		       "%llu MB may be too few for %llu MB of memory; if so, hibernate fails and "
+		       "the machine goes on",
 		       (unsigned long long)(p->device_bytes >> 20),
 		       (unsigned long long)(p->estimate_bytes >> 20));
 }
@@ -160,8 +167,8 @@ static void option_missing(void *arg, const struct kernel_option *o)
 
 static void check_kernel(struct preflight *p, const char *release, unsigned int roles)
 {
-	struct missing_arg m = { p, release };
-	struct ohib_err err = { 0 };
+	struct missing_arg m = {p, release};
+	struct ohib_err err = {0};
 	char object[96];
 
 	snprintf(object, sizeof(object), "Linux %.64s", release);
@@ -174,7 +181,7 @@ static void check_kernel(struct preflight *p, const char *release, unsigned int 
 
 static void check_kernels(struct preflight *p)
 {
-	struct ohib_err err = { 0 };
+	struct ohib_err err = {0};
 	struct utsname un;
 
 	uname(&un);
@@ -193,7 +200,7 @@ static void check_kernels(struct preflight *p)
 
 int preflight_run(struct preflight *p, struct ohib_err *err)
 {
-	struct ohib_err e = { 0 };
+	struct ohib_err e = {0};
 	int r;
 
 	if (geteuid())
@@ -204,6 +211,9 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 	if (capture_check(&e))
 		refuse(&p->refusals, 0, "", "this machine", "%s", e.msg);
 	r = p->wants_switch ? preflight_translate(p, err) : 0;
+	if (!r && p->wants_switch)
+		r = config_check(p->next_kernel[0] ? p->next_kernel : NULL, &p->refusals, &p->warnings,
+				 err);
 	if (!r && p->refusals.out_of_memory)
 		r = ohib_err_set(err, -ENOMEM, "list of refusals: out of memory");
 	return r;
@@ -213,6 +223,8 @@ void preflight_free(struct preflight *p)
 {
 	refusals_free(&p->refusals);
 	refusals_free(&p->warnings);
+	kernel_data_close(p->kernel);
+	p->kernel = NULL;
 }
 
 static struct json_object *list_json(const struct refusals *l)
@@ -220,7 +232,8 @@ static struct json_object *list_json(const struct refusals *l)
 	struct json_object *a = json_object_new_array();
 	struct refusal *x;
 
-	vec_foreach(x, &l->list) {
+	vec_foreach(x, &l->list)
+	{
 		struct json_object *o = json_object_new_object();
 
 		json_object_object_add(o, "pid", json_object_new_int(x->pid));
@@ -253,9 +266,11 @@ static void print_list(const char *mark, const struct refusals *l)
 {
 	struct refusal *x;
 
-	vec_foreach(x, &l->list) {
+	vec_foreach(x, &l->list)
+	{
 		if (x->pid)
-			printf("%s process %d (%s): %s: %s\n", mark, x->pid, x->comm, x->object, x->reason);
+			printf("%s process %d (%s): %s: %s\n", mark, x->pid, x->comm, x->object,
+			       x->reason);
 		else
 			printf("%s %s: %s\n", mark, x->object, x->reason);
 	}

@@ -9,10 +9,13 @@
 #include "util/err.h"
 #include "util/types.h"
 
+struct kernel_data;
+
 struct preflight {
 	const char *device;		/* as the user gave it; NULL: default */
 	bool wants_switch;		/* --next-kernel was given */
 	const char *wanted_kernel;	/* its argument; NULL: the newest other one */
+	struct kernel_data *kernel;	/* opened once, kept until preflight_free */
 	/* Filled in. */
 	char path[256];			/* the device */
 	char name[300];			/* how it is found again at boot */
@@ -24,10 +27,17 @@ struct preflight {
 
 /* 0: looked at everything, see the lists. Negative: could not look. */
 int preflight_run(struct preflight *p, struct ohib_err *err);
+/* Drops what was found; preflight_run can look again then. */
 void preflight_free(struct preflight *p);
 
 /* The part that the translator plays: what of the running machine could not be carried. */
 int preflight_translate(struct preflight *p, struct ohib_err *err);
+
+/*
+ * The same once user space is frozen: what came in between is seen, and nothing changes any more. Rows are
+ * added to @frozen. Writes to no file system.
+ */
+int preflight_frozen(struct preflight *p, struct refusals *frozen, struct ohib_err *err);
 
 struct json_object;
 struct json_object *preflight_json(const struct preflight *p);

@@ -7,14 +7,16 @@
 
 #include "cmd/cmd.h"
 
-static const char doc[] =
-	"Tell whether a suspended machine is waiting on the overlay device.\v"
-	"States of an image: writing (a hibernate was cut short), armed (the next boot resumes it), resuming (a "
-	"resume was begun and did not get to its end), spent (resumed), stale (discarded, or a system booted past "
-	"it), none.\n\nExit codes: 0 a machine is waiting (armed or resuming), 4 none is, 5 the image is damaged, "
-	"1 the device cannot be read.";
+static const char doc[] = "Tell whether a suspended machine is waiting on the overlay device.\v"
+			  "States of an image: writing (a hibernate was cut short), armed (the "
+			  "next boot resumes it), resuming (a "
+			  "resume was begun and did not get to its end), spent (resumed), stale "
+			  "(discarded, or a system booted past "
+			  "it), none.\n\nExit codes: 0 a machine is waiting (armed or resuming), 4 "
+			  "none is, 5 the image is damaged, "
+			  "1 the device cannot be read.";
 
-static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -41,7 +43,8 @@ static void print(const struct ohib_image_info *i)
 			printf("The next boot resumes it exactly.\n");
 		break;
 	case OHIB_STATE_RESUMING:
-		printf("A resume of the machine suspended at %s (Linux %s) was begun and not finished.\n",
+		printf("A resume of the machine suspended at %s (Linux %s) was begun and not "
+		       "finished.\n",
 		       when, i->image_kernel);
 		break;
 	case OHIB_STATE_WRITING:
@@ -68,10 +71,10 @@ static void print(const struct ohib_image_info *i)
 
 int cmd_status(int argc, char **argv)
 {
-	static const struct argp argp = { NULL, parse, NULL, doc, children, NULL, NULL };
-	struct ohib_image_info info = { 0 };
-	struct ohib_err err = { 0 };
-	struct common_opts o = { 0 };
+	static const struct argp argp = {NULL, parse, NULL, doc, children, NULL, NULL};
+	struct ohib_image_info info = {0};
+	struct ohib_err err = {0};
+	struct common_opts o = {0};
 	char path[256];
 	int r;
 
@@ -87,6 +90,6 @@ int cmd_status(int argc, char **argv)
 		json_print(json_image_info(&info));
 	else
 		print(&info);
-	return info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING ? EXIT_OK :
-										  EXIT_NO_IMAGE;
+	return info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING ? EXIT_OK
+										   : EXIT_NO_IMAGE;
 }

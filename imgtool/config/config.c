@@ -20,7 +20,7 @@ static const struct config_noun *const nouns[] = {
 	&config_firewall,	/* only refused yet */
 	&config_devnodes,
 	&config_udevdb,		/* knows the nodes' numbers by now */
-	&config_swap,
+	&config_swap,		/* in the last stage */
 };
 #define NR_NOUNS (sizeof(nouns) / sizeof(nouns[0]))
 
@@ -84,9 +84,11 @@ int config_check(const char *next_kernel, struct refusals *refusals, struct refu
 }
 
 static int run_stages(struct json_object *c, struct machine *m, enum config_stage last,
-		      struct refusals *rows, struct refusals *warnings, struct ohib_err *err)
+		      const char *root, struct refusals *rows, struct refusals *warnings,
+		      struct ohib_err *err)
 {
-	struct config_run run = { .all = c, .m = m, .rows = rows, .warnings = warnings, .err = err };
+	struct config_run run = { .all = c, .m = m, .root = root, .rows = rows, .warnings = warnings,
+				  .err = err };
 	s64 then = js_int(c, "config_time");
 
 	/* Stages that were done before are not told of twice. */
@@ -109,20 +111,20 @@ static int run_stages(struct json_object *c, struct machine *m, enum config_stag
 	return 0;
 }
 
-int config_prepare(struct json_object *c, struct machine *m, struct refusals *warnings,
-		   struct ohib_err *err)
+int config_prepare(struct json_object *c, struct machine *m, const char *root,
+		   struct refusals *warnings, struct ohib_err *err)
 {
-	return run_stages(c, m, CONFIG_PREPARE, &m->refusals, warnings, err);
+	return run_stages(c, m, CONFIG_PREPARE, root, &m->refusals, warnings, err);
 }
 
 int config_restore(struct json_object *c, struct machine *m, struct refusals *warnings,
 		   struct ohib_err *err)
 {
-	return run_stages(c, m, CONFIG_RESTORE, warnings, warnings, err);
+	return run_stages(c, m, CONFIG_RESTORE, "/", warnings, warnings, err);
 }
 
 int config_settle(struct json_object *c, struct machine *m, struct refusals *warnings,
 		  struct ohib_err *err)
 {
-	return run_stages(c, m, CONFIG_SETTLE, warnings, warnings, err);
+	return run_stages(c, m, CONFIG_SETTLE, "/", warnings, warnings, err);
 }

@@ -2,9 +2,6 @@
 /*
  * Configuration state: what has a stable export and no owner among the processes. Dumped when the
  * machine is hibernated, brought back under the next kernel.
- *
- * All paths are those of the caller's root, which is the machine's own: for the reloader that is
- * the mounted root with /proc, /sys, /dev and /run in it.
  */
 #pragma once
 
@@ -39,23 +36,27 @@ int config_check(const char *next_kernel, struct refusals *refusals, struct refu
 
 /*
  * Before anything is created: loads modules, sets the clock, writes the sysctls that limit what can be
- * created. Rows in m->refusals mean that a commit would lose something; config_undo() takes back
- * what an ordinary boot of this kernel would stumble over.
+ * created. Runs in the initramfs, whose /run has this boot's baseline; @root is where the machine's
+ * root is mounted, read-only and with /proc and /sys in it. Rows in m->refusals mean that a commit
+ * would lose something; config_undo() takes back what an ordinary boot of this kernel would stumble
+ * over.
  */
-int config_prepare(struct json_object *c, struct machine *m, struct refusals *warnings,
-		   struct ohib_err *err);
+int config_prepare(struct json_object *c, struct machine *m, const char *root,
+		   struct refusals *warnings, struct ohib_err *err);
 void config_undo(struct json_object *c);
 
 /*
- * After the commit, when the mounts are there and every page that was in swap has been read, before any
- * process runs: host name, interfaces and all that hangs on them, /dev, udev's database, swap.
+ * After the commit, when the mounts are there, before any process runs: host name, interfaces and all
+ * that hangs on them, /dev, udev's database. From here on the caller's root is the machine's, with
+ * /proc, /sys, /dev and /run in it.
  */
 int config_restore(struct json_object *c, struct machine *m, struct refusals *warnings,
 		   struct ohib_err *err);
 
 /*
- * The processes run, or are about to: sysctls that would have been in the way of restoring them,
- * and the uevents that make the carried udev look at this kernel's devices.
+ * The processes run, or are about to, and every page that was in swap has been read: swap, sysctls that
+ * would have been in the way of restoring processes, and the uevents that make the carried udev look at
+ * this kernel's devices.
  */
 int config_settle(struct json_object *c, struct machine *m, struct refusals *warnings,
 		  struct ohib_err *err);

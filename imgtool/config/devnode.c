@@ -222,8 +222,8 @@ static int set_owner(struct json_object *o, const char *full, mode_t type)
 	return r;
 }
 
-/* 0: not to be made. @why is for the user. */
-static dev_t number_of(struct json_object *o, bool block, const char **why)
+/* 0: this kernel does not have the driver. */
+static dev_t number_of(struct json_object *o, bool block)
 {
 	unsigned int major = (unsigned int)js_int(o, "major"), minor = (unsigned int)js_int(o, "minor");
 	const char *driver = js_str(o, "driver");
@@ -231,7 +231,6 @@ static dev_t number_of(struct json_object *o, bool block, const char **why)
 
 	/* Drivers with a number of their choice; of one that is not loaded the number is all there is. */
 	if (driver && !now && major >= 234) {
-		*why = "made by hand for a driver that this kernel does not have";
 		return 0;
 	}
 	return makedev(now ? now : major, minor);
@@ -250,7 +249,7 @@ static int make_file(struct json_object *o, const char *full)
 }
 
 /* A link is made although it leads nowhere when it did so before, or when it leads out of /dev. */
-static int make_link(struct json_object *o, const char *path, const char *full, const char **why)
+static int make_link(struct json_object *o, const char *full, const char **why)
 {
 	const char *target = js_str(o, "target");
 	struct json_object *dangling;
@@ -279,14 +278,36 @@ static int make_link(struct json_object *o, const char *path, const char *full, 
 		       json_object_get_boolean(dangling);
 	if (inside && !was_dangling && access(full, F_OK)) {
 		unlink(full);
-		*why = "its device is not there";
 		return -ENODEV;
 	}
-	(void)path;
 	return 0;
 }
 
-static int make_entry(struct json_object *o, const char *path, const char *full, const char **why)
+/*
+ * udev's /dev/char/M:N and /dev/block/M:N: the number in the name is this kernel's. Into @full; false: the
+ * link is not one of these, or its device is not there.
+ */
+static bool numbered_link(struct json_object *o, const char *path, char *full, size_t room)
+{
+	const char *target = js_str(o, "target");
+	bool block = !strncmp(path, "block/", 6);
+	unsigned int old_major, old_minor;
+	struct stat st;
+	char node[PATH_MAX + 8];
+
+	if ((!block && strncmp(path, "char/", 5)) ||
+	    sscanf(path + 5 + block, "%u:%u", &old_major, &old_minor) != 2 || !target ||
+	    strncmp(target, "../", 3))
+		return false;
+	snprintf(node, sizeof(node), DEV "/%s", target + 3);
+	if (stat(node, &st) || (st.st_mode & S_IFMT) != (block ? S_IFBLK : S_IFCHR))
+		return false;
+	snprintf(full, room, DEV "/%s/%u:%u", block ? "block" : "char", major(st.st_rdev),
+		 minor(st.st_rdev));
+	return true;
+}
+
+static int make_entry(struct json_object *o, const char *full, const char **why)
 {
 	mode_t type = mode_of(js_str(o, "type"));
 	struct stat st;
@@ -296,7 +317,7 @@ static int make_entry(struct json_object *o, const char *path, const char *full,
 
 	switch (type) {
 	case S_IFLNK:
-		return make_link(o, path, full, why);
+		return make_link(o, full, why);
 	case S_IFDIR:
 		if (exists && S_ISDIR(st.st_mode))
 			return 0;
@@ -310,20 +331,19 @@ static int make_entry(struct json_object *o, const char *path, const char *full,
 	case S_IFBLK:
 		if (exists && (st.st_mode & S_IFMT) == type)
 			return 0;
-		if (json_object_object_get_ex(o, "kernel", &flag) && json_object_get_boolean(flag)) {
-			*why = "this kernel has no such device";
+		if (json_object_object_get_ex(o, "kernel", &flag) && json_object_get_boolean(flag))
 			return -ENODEV;
-		}
-		rdev = number_of(o, type == S_IFBLK, why);
+		rdev = number_of(o, type == S_IFBLK);
 		if (!rdev)
-			return *why ? -ENODEV : -EINVAL;
+			return -ENODEV;
 		return exists ? -EEXIST : mknod(full, type | 0600, rdev) ? -errno : 0;
 	default:
 		return -EINVAL;
 	}
 }
 
-static int restore(struct config_run *run)
+/* @again: those that had no device the first time, which may have come meanwhile. */
+static void make_all(struct config_run *run, bool again, char *missing, size_t room)
 {
 	struct json_object *list = js_arr(run->mine, "entries");
 
@@ -336,18 +356,40 @@ static int restore(struct config_run *run)
 			bool link = mode_of(js_str(o, "type")) == S_IFLNK;
 			int r;
 
-			if (!path || (*path && !path_is_plain(path)) ||
+			if (!path || (*path && !path_is_plain(path)) || pass != link ||
 			    snprintf(full, sizeof(full), DEV "%s%s", *path ? "/" : "", path) >= PATH_MAX)
 				continue;
-			if (pass != link)
+			if (again != json_object_object_get_ex(o, "missing", NULL))
 				continue;
-			r = *path ? make_entry(o, path, full, &why) : 0;
+			if (link)
+				numbered_link(o, path, full, sizeof(full));
+			r = *path ? make_entry(o, full, &why) : 0;
 			if (!r && !json_object_object_get_ex(o, "mounted", NULL))
 				r = set_owner(o, full, mode_of(js_str(o, "type")));
-			if (r)
+			if (r == -ENODEV && again && strlen(missing) + strlen(path) + 2 < room)
+				sprintf(missing + strlen(missing), " %s", path);
+			else if (r == -ENODEV)
+				json_object_object_add(o, "missing", json_object_new_boolean(1));
+			else if (r)
 				config_note(run, full, "%s", why ? why : strerror(-r));
 		}
 	}
+}
+
+static int restore(struct config_run *run)
+{
+	make_all(run, false, NULL, 0);
+	return 0;
+}
+
+/* Some come with the first open (vcs2 …). */
+static int settle(struct config_run *run)
+{
+	char missing[180] = "";
+
+	make_all(run, true, missing, sizeof(missing));
+	if (*missing)
+		config_note(run, DEV, "this kernel has no device for:%s", missing);
 	return 0;
 }
 
@@ -391,5 +433,5 @@ const struct config_noun config_devnodes = {
 	.key = "dev",
 	.capture = capture,
 	.check = check,
-	.stage = { [CONFIG_RESTORE] = restore },
+	.stage = { [CONFIG_RESTORE] = restore, [CONFIG_SETTLE] = settle },
 };

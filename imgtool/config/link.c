@@ -330,9 +330,54 @@ static int renumber(struct config_run *run, struct nl_sock *sk, struct pairs *p)
 	return r;
 }
 
+static int altname_request(struct nl_sock *sk, int index, int type, int flags, const char *name)
+{
+	struct ifinfomsg h = { .ifi_index = index };
+	struct nl_msg *msg = rtnl_request(type, flags, &h, sizeof(h));
+	struct nlattr *nest = msg ? nla_nest_start(msg, IFLA_PROP_LIST) : NULL;
+
+	if (!nest || nla_put_string(msg, IFLA_ALT_IFNAME, name)) {
+		nlmsg_free(msg);
+		return -ENOMEM;
+	}
+	nla_nest_end(msg, nest);
+	return rtnl_talk(sk, msg);
+}
+
+static int set_altnames(struct nl_sock *sk, struct pair *x)
+{
+	struct json_object *names = js_arr(x->want, "altnames");
+	int bad = 0;
+
+	for (size_t i = 0; i < js_len(names); i++) {
+		const char *s = json_object_get_string(json_object_array_get_idx(names, i));
+		int r = s ? altname_request(sk, x->index, RTM_NEWLINKPROP,
+					    NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, s) : -EINVAL;
+
+		if (r && r != -EEXIST)
+			bad = r;
+	}
+	return bad;
+}
+
+/* The initramfs' udev may have given some, and one may be what another interface is called. */
+static void drop_altnames(struct nl_sock *sk, struct pair *x)
+{
+	struct json_object *names = js_arr(x->have, "altnames");
+
+	for (size_t i = 0; i < js_len(names); i++) {
+		const char *s = json_object_get_string(json_object_array_get_idx(names, i));
+
+		if (s)
+			altname_request(sk, x->index, RTM_DELLINKPROP, 0, s);
+	}
+}
+
 /* First out of each other's way, then to the names that they had. */
 static int rename_all(struct config_run *run, struct nl_sock *sk, struct pairs *p)
 {
+	for (size_t i = 0; i < p->list.n; i++)
+		drop_altnames(sk, &p->list.v[i]);
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < p->list.n; i++) {
 			struct pair *x = &p->list.v[i];
@@ -354,31 +399,6 @@ static int rename_all(struct config_run *run, struct nl_sock *sk, struct pairs *
 		}
 	}
 	return 0;
-}
-
-static int set_altnames(struct nl_sock *sk, struct pair *x)
-{
-	struct json_object *names = js_arr(x->want, "altnames");
-	int bad = 0;
-
-	for (size_t i = 0; i < js_len(names); i++) {
-		const char *s = json_object_get_string(json_object_array_get_idx(names, i));
-		struct nl_msg *msg = rtnl_request(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND,
-						&(struct ifinfomsg){ .ifi_index = x->index },
-						sizeof(struct ifinfomsg));
-		struct nlattr *nest = msg ? nla_nest_start(msg, IFLA_PROP_LIST) : NULL;
-		int r;
-
-		if (!s || !nest || nla_put_string(msg, IFLA_ALT_IFNAME, s)) {
-			nlmsg_free(msg);
-			return -ENOMEM;
-		}
-		nla_nest_end(msg, nest);
-		r = rtnl_talk(sk, msg);
-		if (r && r != -EEXIST)
-			bad = r;
-	}
-	return bad;
 }
 
 static void complain(struct config_run *run, struct pair *x, const char *what, int r)

@@ -21,6 +21,8 @@
 #include "config/parts.h"
 #include "util/cleanup.h"
 
+#define MODPROBE "/sbin/modprobe"
+
 static void cleanup_dir(DIR **d)
 {
 	if (*d)
@@ -141,7 +143,7 @@ static int check(struct config_check *c)
 	r = capture(&now, c->err);
 	if (r)
 		return r;
-	if (module_index_open(c->next_kernel, &ix, &e)) {
+	if (module_index_open("", c->next_kernel, &ix, &e)) {
 		refuse(c->refusals, 0, "", "modules", "%s", e.msg);
 		json_object_put(now);
 		return 0;
@@ -153,7 +155,7 @@ static int check(struct config_check *c)
 		s64 users = js_int(o, "users"), devices = js_int(o, "devices");
 		char object[160];
 
-		if (module_index_has(ix, name))
+		if (module_index_find(ix, name) != MODULE_ABSENT)
 			continue;
 		snprintf(object, sizeof(object), "module %s", name);
 		if (users || devices) {
@@ -181,8 +183,8 @@ static bool is_there(const char *name)
 	return !access(path, F_OK);
 }
 
-/* Exit status of a program, or negative errno. */
-static int run_program(char *const argv[])
+/* Exit status of a program of the machine at @root, or negative errno. */
+static int run_program(const char *root, char *const argv[])
 {
 	pid_t pid = fork();
 	int st;
@@ -197,7 +199,8 @@ static int run_program(char *const argv[])
 			dup2(null, 1);
 			dup2(null, 2);
 		}
-		execv(argv[0], argv);
+		if (!chdir(root) && !chroot("."))
+			execv(argv[0], argv);
 		_exit(127);
 	}
 	while (waitpid(pid, &st, 0) < 0)
@@ -207,12 +210,11 @@ static int run_program(char *const argv[])
 }
 
 /* One modprobe for all of @names, oldest first: it loads what each needs before it. */
-static int load(struct json_object *list)
+static int load(const char *root, struct json_object *list)
 {
 	VEC(char *) argv = { 0 };
-	int r;
+	int r = vec_push(&argv, MODPROBE);
 
-	r = vec_push(&argv, access("/sbin/modprobe", X_OK) ? "/usr/sbin/modprobe" : "/sbin/modprobe");
 	if (!r)
 		r = vec_push(&argv, "-qa");
 	for (size_t i = js_len(list); !r && i-- > 0;) {
@@ -224,7 +226,7 @@ static int load(struct json_object *list)
 	if (!r && argv.n > 2) {
 		r = vec_push(&argv, NULL);
 		if (!r)
-			r = run_program(argv.v);
+			r = run_program(root, argv.v);
 		/* Which of them did not load is seen afterwards. */
 		r = r > 0 ? 0 : r;
 	}
@@ -232,15 +234,15 @@ static int load(struct json_object *list)
 	return r;
 }
 
-static int reload_with(const char *module, struct json_object *fixed)
+static int reload_with(const char *root, const char *module, struct json_object *fixed)
 {
 	VEC(char *) argv = { 0 };
-	char *const remove[] = { "/sbin/modprobe", "-qr", (char *)module, NULL };
-	int r = run_program(remove);
+	char *const remove[] = { MODPROBE, "-qr", (char *)module, NULL };
+	int r = run_program(root, remove);
 
 	if (r || is_there(module))
 		return -EBUSY;
-	r = vec_push(&argv, "/sbin/modprobe");
+	r = vec_push(&argv, MODPROBE);
 	if (!r)
 		r = vec_push(&argv, "-q");
 	if (!r)
@@ -257,7 +259,7 @@ static int reload_with(const char *module, struct json_object *fixed)
 	if (!r)
 		r = vec_push(&argv, NULL);
 	if (!r)
-		r = run_program(argv.v) ? -EIO : 0;
+		r = run_program(root, argv.v) ? -EIO : 0;
 	for (size_t i = 3; i < argv.n; i++)
 		free(argv.v[i]);
 	vec_free(&argv);
@@ -274,8 +276,9 @@ static struct json_object *differing(const char *module, struct json_object *wan
 	json_object_object_foreach(want, name, v) {
 		char path[512], value[4096];
 
+		/* A string that was never set cannot be unset either: "(null)". */
 		if (!json_object_is_type(v, json_type_string) || !path_is_plain(name) ||
-		    strchr(name, '/'))
+		    strchr(name, '/') || !strcmp(json_object_get_string(v), "(null)"))
 			continue;
 		snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module, name);
 		if (!text_line(path, value, sizeof(value)) &&
@@ -296,7 +299,7 @@ static void set_parameters(struct config_run *run, struct json_object *o, const 
 
 	/* Devices that are bound, here or there, may be the root disk's. */
 	if (json_object_object_length(fixed) && !js_int(o, "devices") && !bound_devices(name))
-		reload_with(name, fixed);
+		reload_with(run->root, name, fixed);
 	json_object_put(fixed);
 	fixed = differing(name, js_obj(o, "fixed"));
 	json_object_object_foreach(fixed, key, v) {
@@ -327,25 +330,29 @@ static int prepare(struct config_run *run)
 	struct json_object *list = js_arr(run->mine, "list");
 	struct module_index *ix = NULL;
 	struct utsname un;
-	int r = load(list);
+	int r = load(run->root, list);
 
 	if (r)
 		config_left(run, "modules", "modprobe: %s", strerror(-r));
 	uname(&un);
-	if (js_len(list) && module_index_open(un.release, &ix, NULL))
+	if (js_len(list) && module_index_open(run->root, un.release, &ix, NULL))
 		ix = NULL;
 	for (size_t i = js_len(list); i-- > 0;) {
 		struct json_object *o = json_object_array_get_idx(list, i);
 		const char *name = js_str(o, "name");
+		enum module_standing now;
 		char object[160];
 
 		if (!name || !valid_name(name))
 			continue;
+		now = ix ? module_index_find(ix, name) : MODULE_ABSENT;
 		snprintf(object, sizeof(object), "module %s", name);
 		if (is_there(name))
 			set_parameters(run, o, name);
-		else if (ix && module_index_has(ix, name))
-			config_note(run, object, "it did not load under this kernel, or is built in");
+		else if (now == MODULE_BUILTIN)
+			continue;
+		else if (now == MODULE_LOADABLE)
+			config_left(run, object, "it does not load under this kernel");
 		else if (js_int(o, "users") || js_int(o, "devices"))
 			config_left(run, object, "it was in use, and this kernel does not have it");
 		else

@@ -19,6 +19,7 @@ struct config_run {
 	struct json_object *all;	/* the whole section */
 	struct json_object *mine;	/* this noun's key; NULL: it was not captured */
 	struct machine *m;
+	const char *root;		/* of the machine's files, in CONFIG_PREPARE */
 	struct refusals *rows;		/* where what cannot be done goes */
 	struct refusals *warnings;	/* what is worth telling */
 	s64 away_s;			/* seconds between capture and now, never negative */
@@ -97,6 +98,7 @@ int sysctl_write_class(struct config_run *run, enum sysctl_class class, bool tel
 
 /* module_index.c: what a kernel that is not running has. */
 struct module_index;
-int module_index_open(const char *release, struct module_index **out, struct ohib_err *err);
+int module_index_open(const char *root, const char *release, struct module_index **out, struct ohib_err *err);
 void module_index_close(struct module_index *ix);
-bool module_index_has(const struct module_index *ix, const char *name);	/* built in counts */
+enum module_standing { MODULE_ABSENT, MODULE_LOADABLE, MODULE_BUILTIN };
+enum module_standing module_index_find(const struct module_index *ix, const char *name);

@@ -85,5 +85,5 @@ static int restore(struct config_run *run)
 
 const struct config_noun config_swap = {
 	.key = "swap",
-	.stage = { [CONFIG_RESTORE] = restore },
+	.stage = { [CONFIG_SETTLE] = restore },
 };

@@ -4,9 +4,10 @@
  * the next kernel some are others. Files are renamed to the numbers of now, those of devices that are
  * gone are removed.
  *
- * Then, when the carried udevd runs, it is told of what is different and of nothing else: "change" for
- * a device whose number is another, "add" for one that the image kernel did not have. An "add" for all,
- * as at boot, would run the hotplug actions of a machine that is not booting.
+ * Then, when the carried udevd runs, it and those who listen to it are told of what is different and of
+ * nothing else: "change" for disks and interfaces whose number is another, "add" for devices that the
+ * image kernel did not have. An "add" for all, as at boot, would run the hotplug actions of a machine
+ * that is not booting; and so may a "change" of other devices (that of rtc0 sets the clock in Debian).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -193,13 +194,12 @@ static int settle(struct config_run *run)
 		const char *now = c.list.v[i].now;
 		char path[128], name[IF_NAMESIZE];
 
-		if (!*now)
+		if (*now != 'n' && *now != 'b')
 			continue;
 		if (*now == 'n' && if_indextoname((unsigned int)atoi(now + 1), name))
 			snprintf(path, sizeof(path), "/sys/class/net/%s/uevent", name);
 		else
-			snprintf(path, sizeof(path), "/sys/dev/%s/%s/uevent",
-				 *now == 'b' ? "block" : "char", now + 1);
+			snprintf(path, sizeof(path), "/sys/dev/block/%s/uevent", now + 1);
 		text_write(path, "change");
 	}
 	if (!r && dev) {

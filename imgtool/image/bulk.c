@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All pages of an image in stream order: threads read and unpack groups of chunks ahead, the caller's
- * thread hands their pages on.
+ * All pages of an image in stream order: threads read and unpack groups of chunks ahead, the
+ * caller's thread hands their pages on.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -11,7 +11,7 @@
 
 #include "image/reader.h"
 
-#define GROUP_BYTES (1u << 20)	/* of pages: what one thread reads at a time */
+#define GROUP_BYTES (1u << 20) /* of pages: what one thread reads at a time */
 #define THREADS_MAX 16u
 
 struct group {
@@ -22,18 +22,18 @@ struct group {
 struct bulk {
 	struct ohib_image *img;
 	struct ohib_err *err;
-	size_t room;		/* of one chunk */
-	u64 per_group;		/* chunks */
-	u64 nr_groups;		/* in the image */
+	size_t room;   /* of one chunk */
+	u64 per_group; /* chunks */
+	u64 nr_groups; /* in the image */
 	struct group *ring;
 	unsigned int nr_ring;
 
 	pthread_mutex_t lock;
 	pthread_cond_t may_take, ready;
-	u64 taken, done;	/* groups */
+	u64 taken, done; /* groups */
 	int failed;
 
-	struct group *cur;	/* what the caller's thread is handing out; group number cur_n */
+	struct group *cur; /* what the caller's thread is handing out; group number cur_n */
 	u64 cur_n;
 };
 
@@ -47,8 +47,8 @@ static int group_read(struct bulk *b, u64 first, u64 n, u8 *stored, u64 *at)
 	while (!r && i < n) {
 		u64 offset = index[first + i].offset, len = 0, from = pos;
 
-		while (i < n && (!index[first + i].stored_len ||
-				 !len || index[first + i].offset == offset + len)) {
+		while (i < n && (!index[first + i].stored_len || !len ||
+				 index[first + i].offset == offset + len)) {
 			if (index[first + i].stored_len && !len)
 				offset = index[first + i].offset;
 			at[i] = pos;
@@ -73,7 +73,8 @@ static int group_load(struct bulk *b, u64 n, struct group *g, struct ohib_err *e
 		return ohib_err_set(err, r, "%s: reading chunk %llu and following: %s",
 				    b->img->dev.path, (unsigned long long)first, strerror(-r));
 	for (u64 i = 0; !r && i < nr; i++)
-		r = image_chunk_unpack(b->img, first + i, g->stored + at[i], g->out + i * b->room, err);
+		r = image_chunk_unpack(b->img, first + i, g->stored + at[i], g->out + i * b->room,
+				       err);
 	return r;
 }
 
@@ -83,7 +84,7 @@ static void *loader_main(void *arg)
 
 	pthread_mutex_lock(&b->lock);
 	for (;;) {
-		struct ohib_err err = { 0 };
+		struct ohib_err err = {0};
 		struct group *g;
 		u64 n;
 		int r;
@@ -151,7 +152,8 @@ static int hand_out(struct bulk *b, int (*page)(void *, u64, const void *), void
 				if (r)
 					return r;
 				data = image_chunk_page(&img->index[chunk],
-							b->cur->out + chunk % b->per_group * b->room,
+							b->cur->out +
+								chunk % b->per_group * b->room,
 							(unsigned int)(data_page % chunk_pages));
 				data_page++;
 			}
@@ -167,7 +169,7 @@ int ohib_image_for_each_page(struct ohib_image *img, unsigned int nr_threads,
 			     int (*page)(void *arg, u64 pfn, const void *data), void *arg,
 			     struct ohib_err *err)
 {
-	struct bulk b = { .img = img, .err = err, .room = image_chunk_room(img) };
+	struct bulk b = {.img = img, .err = err, .room = image_chunk_room(img)};
 	pthread_t threads[THREADS_MAX];
 	unsigned int running = 0;
 	size_t group_room;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The chunks of an image that are unpacked in memory: as many as fit, the longest unused goes first. */
+/* The chunks of an image that are unpacked in memory: as many as fit, the longest unused goes
+ * first. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +11,16 @@
 
 struct cache_slot {
 	u64 chunk;
-	u32 prev, next;		/* in order of use */
-	u8 *data;		/* allocated at first use */
+	u32 prev, next; /* in order of use */
+	u8 *data;	/* allocated at first use */
 };
 
 struct chunk_cache {
-	u32 *where;		/* chunk → slot or NOWHERE */
+	u32 *where; /* chunk → slot or NOWHERE */
 	struct cache_slot *slots;
 	u32 nr_slots, used;
-	u32 head, tail;		/* last used first */
-	u8 *stored;		/* one chunk as it is on disk */
+	u32 head, tail; /* last used first */
+	u8 *stored;	/* one chunk as it is on disk */
 	size_t room;
 };
 
@@ -135,9 +136,9 @@ int image_cache_get(struct ohib_image *img, u64 n, const u8 **out, struct ohib_e
 	if (e->stored_len) {
 		r = image_dev_read(&img->dev, e->offset, c->stored, chunk_room(e));
 		if (r)
-			return ohib_err_set(err, r, "%s: chunk %llu at byte %llu: %s", img->dev.path,
-					    (unsigned long long)n, (unsigned long long)e->offset,
-					    strerror(-r));
+			return ohib_err_set(err, r, "%s: chunk %llu at byte %llu: %s",
+					    img->dev.path, (unsigned long long)n,
+					    (unsigned long long)e->offset, strerror(-r));
 	}
 	r = image_chunk_unpack(img, n, c->stored, c->slots[i].data, err);
 	if (r)

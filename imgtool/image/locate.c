@@ -46,7 +46,7 @@ int ohib_conf_get(const char *key, char *value, size_t size)
 
 static bool is_tag(const char *spec, char *name, size_t size)
 {
-	static const char *const names[] = { "PARTUUID", "PARTLABEL", "UUID", "LABEL" };
+	static const char *const names[] = {"PARTUUID", "PARTLABEL", "UUID", "LABEL"};
 	const char *eq = strchr(spec, '=');
 
 	if (!eq || spec[0] == '/')
@@ -70,7 +70,8 @@ static void lasting_name(const char *path, char *name, size_t size)
 	blkid_probe_enable_superblocks(pr, 0);
 	blkid_probe_enable_partitions(pr, 1);
 	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_ENTRY_DETAILS);
-	if (blkid_do_safeprobe(pr) >= 0 && !blkid_probe_lookup_value(pr, "PART_ENTRY_UUID", &uuid, NULL))
+	if (blkid_do_safeprobe(pr) >= 0 &&
+	    !blkid_probe_lookup_value(pr, "PART_ENTRY_UUID", &uuid, NULL))
 		snprintf(name, size, "PARTUUID=%s", uuid);
 	blkid_free_probe(pr);
 }
@@ -83,8 +84,8 @@ int ohib_device_locate(const char *spec, char *path, size_t path_size, char *nam
 	struct stat st;
 
 	if (!spec)
-		spec = ohib_conf_get("device", from_conf, sizeof(from_conf)) ? OHIB_DEVICE_DEFAULT :
-									      from_conf;
+		spec = ohib_conf_get("device", from_conf, sizeof(from_conf)) ? OHIB_DEVICE_DEFAULT
+									     : from_conf;
 	if (is_tag(spec, tag, sizeof(tag))) {
 		found = blkid_evaluate_tag(tag, strchr(spec, '=') + 1, NULL);
 		if (!found)

@@ -75,8 +75,9 @@ int ohib_image_peek(const char *path, struct ohib_image_info *info, struct ohib_
 /* [offset, offset + len) is inside the image's data and 4 KiB aligned at its start. */
 static bool range_ok(const struct ohib_header *h, u64 offset, u64 len)
 {
-	return !(offset % OHIB_DISK_ALIGN) && offset >= OHIB_DATA_OFFSET && offset <= h->end_offset &&
-	       len <= h->end_offset - offset && image_align(len) <= h->end_offset - offset;
+	return !(offset % OHIB_DISK_ALIGN) && offset >= OHIB_DATA_OFFSET &&
+	       offset <= h->end_offset && len <= h->end_offset - offset &&
+	       image_align(len) <= h->end_offset - offset;
 }
 
 /* Whole part into new pages, against its checksum; freed with image_pages_free(…, len). */
@@ -128,7 +129,8 @@ static int header_check(const struct ohib_image *img, struct ohib_err *err)
 				    "%s: image with an algorithm that this program does not know",
 				    img->dev.path);
 	if (h->end_offset > img->dev.size || h->end_offset % OHIB_DISK_ALIGN)
-		return ohib_err_set(err, -EBADMSG, "%s: the image is longer than the device (%llu > %llu)",
+		return ohib_err_set(err, -EBADMSG,
+				    "%s: the image is longer than the device (%llu > %llu)",
 				    img->dev.path, (unsigned long long)h->end_offset,
 				    (unsigned long long)img->dev.size);
 	if (h->page_size != OHIB_PAGE_SIZE)
@@ -147,14 +149,15 @@ static int header_check(const struct ohib_image *img, struct ohib_err *err)
 		if (!e->id)
 			continue;
 		if (e->flags & ~OHIB_SECTION_RAW || !range_ok(h, e->offset, e->stored_len) ||
-		    (e->flags & OHIB_SECTION_RAW ? e->raw_len != e->stored_len :
-						   e->raw_len > SECTION_BYTES_MAX ||
+		    (e->flags & OHIB_SECTION_RAW ? e->raw_len != e->stored_len
+						 : e->raw_len > SECTION_BYTES_MAX ||
 							   e->stored_len > SECTION_BYTES_MAX) ||
 		    section_find(img, e->id) != e)
 			bad = ohib_section_name(e->id);
 	}
 	if (bad)
-		return ohib_err_set(err, -EBADMSG, "%s: header: %s is out of bounds", img->dev.path, bad);
+		return ohib_err_set(err, -EBADMSG, "%s: header: %s is out of bounds", img->dev.path,
+				    bad);
 	return 0;
 }
 
@@ -178,7 +181,7 @@ static int index_check(const struct ohib_image *img, struct ohib_err *err)
 		    (e->flags & OHIB_CHUNK_RAW && e->stored_len != data * OHIB_PAGE_SIZE))
 			goto bad;
 		continue;
-bad:
+	bad:
 		return ohib_err_set(err, -EBADMSG, "%s: chunk index: entry %llu is out of bounds",
 				    img->dev.path, (unsigned long long)i);
 	}
@@ -196,8 +199,8 @@ static int run_cmp(const void *a, const void *b)
 static bool run_continues(const struct pfn_run *run, u64 pfn, bool zero, u64 data_page)
 {
 	return run->pfn + run->count == pfn && run->count < UINT32_MAX &&
-	       (zero ? run->first == PFN_RUN_ZERO :
-		       run->first != PFN_RUN_ZERO && run->first + (u64)run->count == data_page);
+	       (zero ? run->first == PFN_RUN_ZERO
+		     : run->first != PFN_RUN_ZERO && run->first + (u64)run->count == data_page);
 }
 
 /*
@@ -211,7 +214,7 @@ static int runs_build(struct ohib_image *img, const u64 *list, u64 n, struct ohi
 
 	/* Twice the same walk: count, then fill. */
 	for (int pass = 0; pass < 2; pass++) {
-		struct pfn_run cur = { 0 };
+		struct pfn_run cur = {0};
 		u64 at = 0;
 
 		data_page = nr_zero = 0;
@@ -220,7 +223,8 @@ static int runs_build(struct ohib_image *img, const u64 *list, u64 n, struct ohi
 			u64 pfn = list[i] & ~OHIB_PFN_ZERO_FLAG;
 
 			if (pfn >= 1ull << 52)
-				return ohib_err_set(err, -EBADMSG, "%s: pfn-index: entry %llu is no frame",
+				return ohib_err_set(err, -EBADMSG,
+						    "%s: pfn-index: entry %llu is no frame",
 						    img->dev.path, (unsigned long long)i);
 			if (i && run_continues(&cur, pfn, zero, data_page)) {
 				cur.count++;
@@ -228,7 +232,8 @@ static int runs_build(struct ohib_image *img, const u64 *list, u64 n, struct ohi
 				if (i && run)
 					run[at] = cur;
 				at += !!i;
-				cur = (struct pfn_run){ pfn, 1, zero ? PFN_RUN_ZERO : (u32)data_page };
+				cur = (struct pfn_run){pfn, 1,
+						       zero ? PFN_RUN_ZERO : (u32)data_page};
 			}
 			nr_zero += zero;
 			data_page += !zero;
@@ -249,7 +254,8 @@ static int runs_build(struct ohib_image *img, const u64 *list, u64 n, struct ohi
 				    img->dev.path, (unsigned long long)data_page,
 				    (unsigned long long)img->hdr.nr_pages);
 
-	/* The kernel walks its bitmap upwards (memory_bm_next_pfn): sorted already, but not by contract. */
+	/* The kernel walks its bitmap upwards (memory_bm_next_pfn): sorted already, but not by
+	 * contract. */
 	img->stream = run;
 	for (u64 i = 1; i < nr_runs; i++) {
 		if (run[i].pfn >= run[i - 1].pfn)
@@ -264,7 +270,8 @@ static int runs_build(struct ohib_image *img, const u64 *list, u64 n, struct ohi
 	}
 	for (u64 i = 1; i < nr_runs; i++)
 		if (run[i - 1].pfn + run[i - 1].count > run[i].pfn)
-			return ohib_err_set(err, -EBADMSG, "%s: pfn-index: frame 0x%llx comes twice",
+			return ohib_err_set(err, -EBADMSG,
+					    "%s: pfn-index: frame 0x%llx comes twice",
 					    img->dev.path, (unsigned long long)run[i].pfn);
 	return 0;
 }
@@ -378,7 +385,8 @@ int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data
 		memcpy(raw, stored, e->raw_len);
 	} else if (LZ4_decompress_safe((char *)stored, (char *)raw, (int)e->stored_len,
 				       (int)e->raw_len) != (int)e->raw_len) {
-		r = ohib_err_set(err, -EBADMSG, "%s: section %s is damaged (LZ4)", img->dev.path, name);
+		r = ohib_err_set(err, -EBADMSG, "%s: section %s is damaged (LZ4)", img->dev.path,
+				 name);
 	}
 	image_pages_free(stored, e->stored_len);
 	if (r)
@@ -389,7 +397,8 @@ int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data
 	return 0;
 }
 
-int ohib_image_section_size(const struct ohib_image *img, enum ohib_section id, u64 *raw, u64 *stored)
+int ohib_image_section_size(const struct ohib_image *img, enum ohib_section id, u64 *raw,
+			    u64 *stored)
 {
 	const struct ohib_section_entry *e = section_find(img, id);
 
@@ -416,12 +425,13 @@ int image_chunk_unpack(const struct ohib_image *img, u64 n, const u8 *stored, u8
 		return 0;
 	got = image_check(stored, e->stored_len);
 	if (!image_check_equal(&got, &e->check))
-		return ohib_err_set(err, -EBADMSG, "%s: chunk %llu at byte %llu is damaged (checksum)",
-				    img->dev.path, (unsigned long long)n,
-				    (unsigned long long)e->offset);
+		return ohib_err_set(
+			err, -EBADMSG, "%s: chunk %llu at byte %llu is damaged (checksum)",
+			img->dev.path, (unsigned long long)n, (unsigned long long)e->offset);
 	if (e->flags & OHIB_CHUNK_RAW)
 		memcpy(out, stored, (size_t)raw);
-	else if (LZ4_decompress_safe((const char *)stored, (char *)out, (int)e->stored_len, raw) != raw)
+	else if (LZ4_decompress_safe((const char *)stored, (char *)out, (int)e->stored_len, raw) !=
+		 raw)
 		return ohib_err_set(err, -EBADMSG, "%s: chunk %llu at byte %llu is damaged (LZ4)",
 				    img->dev.path, (unsigned long long)n,
 				    (unsigned long long)e->offset);
@@ -477,7 +487,8 @@ int ohib_image_read_pfn(struct ohib_image *img, u64 pfn, void *page, struct ohib
 	pthread_mutex_lock(&img->lock);
 	r = image_cache_get(img, data_page / img->hdr.chunk_pages, &chunk, err);
 	if (!r)
-		memcpy(page, image_chunk_page(e, chunk, (unsigned int)(data_page % img->hdr.chunk_pages)),
+		memcpy(page,
+		       image_chunk_page(e, chunk, (unsigned int)(data_page % img->hdr.chunk_pages)),
 		       OHIB_PAGE_SIZE);
 	pthread_mutex_unlock(&img->lock);
 	return r;

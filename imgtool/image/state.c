@@ -22,17 +22,14 @@ static const struct {
 	u64 page;
 	u32 in_page;
 } places[2] = {
-	{ OHIB_HEADER_A_PAGE, OHIB_HEADER_A_IN_PAGE },
-	{ OHIB_HEADER_B_PAGE, OHIB_HEADER_B_IN_PAGE },
+	{OHIB_HEADER_A_PAGE, OHIB_HEADER_A_IN_PAGE},
+	{OHIB_HEADER_B_PAGE, OHIB_HEADER_B_IN_PAGE},
 };
 
 static const char *const state_names[] = {
-	[OHIB_STATE_NONE] = "none",
-	[OHIB_STATE_WRITING] = "writing",
-	[OHIB_STATE_ARMED] = "armed",
-	[OHIB_STATE_RESUMING] = "resuming",
-	[OHIB_STATE_SPENT] = "spent",
-	[OHIB_STATE_STALE] = "stale",
+	[OHIB_STATE_NONE] = "none",   [OHIB_STATE_WRITING] = "writing",
+	[OHIB_STATE_ARMED] = "armed", [OHIB_STATE_RESUMING] = "resuming",
+	[OHIB_STATE_SPENT] = "spent", [OHIB_STATE_STALE] = "stale",
 };
 
 /*
@@ -42,19 +39,19 @@ static const char *const state_names[] = {
 static const struct {
 	enum ohib_state from, to;
 } moves[] = {
-	{ OHIB_STATE_NONE, OHIB_STATE_WRITING },
-	{ OHIB_STATE_SPENT, OHIB_STATE_WRITING },
-	{ OHIB_STATE_STALE, OHIB_STATE_WRITING },
-	{ OHIB_STATE_WRITING, OHIB_STATE_WRITING },	/* a hibernate that was cut short, again */
-	{ OHIB_STATE_WRITING, OHIB_STATE_NONE },	/* it failed and the machine went on */
-	{ OHIB_STATE_WRITING, OHIB_STATE_STALE },
-	{ OHIB_STATE_WRITING, OHIB_STATE_ARMED },
-	{ OHIB_STATE_ARMED, OHIB_STATE_RESUMING },
-	{ OHIB_STATE_ARMED, OHIB_STATE_STALE },		/* cancelled, or booted past */
-	{ OHIB_STATE_RESUMING, OHIB_STATE_RESUMING },	/* the last attempt died before its commit */
-	{ OHIB_STATE_RESUMING, OHIB_STATE_ARMED },	/* it failed before its commit, and says so */
-	{ OHIB_STATE_RESUMING, OHIB_STATE_SPENT },	/* commit */
-	{ OHIB_STATE_RESUMING, OHIB_STATE_STALE },
+	{OHIB_STATE_NONE, OHIB_STATE_WRITING},
+	{OHIB_STATE_SPENT, OHIB_STATE_WRITING},
+	{OHIB_STATE_STALE, OHIB_STATE_WRITING},
+	{OHIB_STATE_WRITING, OHIB_STATE_WRITING}, /* a hibernate that was cut short, again */
+	{OHIB_STATE_WRITING, OHIB_STATE_NONE},	  /* it failed and the machine went on */
+	{OHIB_STATE_WRITING, OHIB_STATE_STALE},
+	{OHIB_STATE_WRITING, OHIB_STATE_ARMED},
+	{OHIB_STATE_ARMED, OHIB_STATE_RESUMING},
+	{OHIB_STATE_ARMED, OHIB_STATE_STALE},	    /* cancelled, or booted past */
+	{OHIB_STATE_RESUMING, OHIB_STATE_RESUMING}, /* the last attempt died before its commit */
+	{OHIB_STATE_RESUMING, OHIB_STATE_ARMED},    /* it failed before its commit, and says so */
+	{OHIB_STATE_RESUMING, OHIB_STATE_SPENT},    /* commit */
+	{OHIB_STATE_RESUMING, OHIB_STATE_STALE},
 };
 
 const char *ohib_state_name(enum ohib_state s)
@@ -182,19 +179,22 @@ int image_state_load(const struct image_dev *d, struct image_state *s, struct oh
 	} else if (why[0] == -ENODATA && why[1] == -ENODATA) {
 		r = ohib_err_set(err, -ENODATA, "%s holds no overlay image", d->path);
 	} else if (why[0] == -ENOTSUP || why[1] == -ENOTSUP) {
-		r = ohib_err_set(err, -ENOTSUP, "%s: image of a format that this program does not know",
-				 d->path);
+		r = ohib_err_set(err, -ENOTSUP,
+				 "%s: image of a format that this program does not know", d->path);
 	} else if (why[0] != -EBADMSG && why[0] != -ENODATA) {
 		r = ohib_err_set(err, why[0], "%s: header: %s", d->path, strerror(-why[0]));
 	} else {
-		r = ohib_err_set(err, -EBADMSG, "%s: both copies of the header are damaged", d->path);
+		r = ohib_err_set(err, -EBADMSG, "%s: both copies of the header are damaged",
+				 d->path);
 	}
 	image_pages_free(fixed, 3 * OHIB_DISK_ALIGN);
 	return r;
 }
 
-/* One "key=value" line; GRUB takes a backslash as an escape. Nothing is written when it is too long. */
-__attribute__((format(printf, 3, 4))) static size_t env_line(char *env, size_t at, const char *fmt, ...)
+/* One "key=value" line; GRUB takes a backslash as an escape. Nothing is written when it is too
+ * long. */
+__attribute__((format(printf, 3, 4))) static size_t env_line(char *env, size_t at, const char *fmt,
+							     ...)
 {
 	char line[300];
 	size_t out = 0;
@@ -236,7 +236,7 @@ static void tar_header(u8 *at, const char *name, unsigned int size)
 		char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type;
 		char link[100], magic[6], version[2], user[32], group[32], major[8], minor[8];
 		char prefix[155], pad[12];
-	} t = { .type = '0' };
+	} t = {.type = '0'};
 	unsigned int sum = 0;
 
 	static_assert(sizeof(t) == 512, "ustar header");
@@ -296,8 +296,8 @@ int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib
 	int r = 0;
 
 	if (!image_state_may_move(from, to))
-		return ohib_err_set(err, -EINVAL, "%s: an image that is %s cannot become %s", d->path,
-				    ohib_state_name(from), ohib_state_name(to));
+		return ohib_err_set(err, -EINVAL, "%s: an image that is %s cannot become %s",
+				    d->path, ohib_state_name(from), ohib_state_name(to));
 	h->state = to;
 	h->generation++;
 	/* GRUB has counted this attempt already, if it could. */

@@ -32,10 +32,10 @@
 #define WRITE_BATCH 48
 
 struct slot {
-	u8 *raw;		/* chunk_pages pages */
-	u8 *packed;		/* room for the worst that LZ4 can make of them, and padding */
-	u32 nr_pages;		/* pages of the stream */
-	u32 nr_data;		/* of them stored: not all zero */
+	u8 *raw;      /* chunk_pages pages */
+	u8 *packed;   /* room for the worst that LZ4 can make of them, and padding */
+	u32 nr_pages; /* pages of the stream */
+	u32 nr_data;  /* of them stored: not all zero */
 	u64 zero_bits;
 	u64 first_page;
 	bool is_packed;
@@ -46,9 +46,9 @@ struct ohib_writer {
 	struct ohib_writer_opts opts;
 	struct image_dev dev;
 	struct image_state state;
-	u64 cursor;		/* where the next part goes */
+	u64 cursor; /* where the next part goes */
 
-	u8 *mem;		/* one mapping for all that follows */
+	u8 *mem; /* one mapping for all that follows */
 	size_t mem_len;
 	size_t packed_room;
 	struct slot *slots;
@@ -62,9 +62,9 @@ struct ohib_writer {
 
 	pthread_mutex_t lock;
 	pthread_cond_t may_fill, may_pack, may_write;
-	u64 filled, taken, written;	/* chunks */
-	bool no_more;			/* the last chunk was filled */
-	int failed;			/* negative errno of the first failure */
+	u64 filled, taken, written; /* chunks */
+	bool no_more;		    /* the last chunk was filled */
+	int failed;		    /* negative errno of the first failure */
 	char failed_what[160];
 
 	unsigned int nr_threads;
@@ -75,7 +75,7 @@ struct ohib_writer {
 		void *lz4;
 	} packers[THREADS_MAX];
 
-	struct slot *fill;		/* slot being filled by the caller; NULL: none taken */
+	struct slot *fill; /* slot being filled by the caller; NULL: none taken */
 	u64 pages_done;
 	u64 nr_zero_found;
 	u64 stored_bytes;
@@ -94,7 +94,8 @@ static void fail(struct ohib_writer *w, int code, const char *what)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* Parts of the one mapping: sizes are known from the options alone. Run once to add up, once to set. */
+/* Parts of the one mapping: sizes are known from the options alone. Run once to add up, once to
+ * set. */
 static size_t carve(struct ohib_writer *w, u8 *base)
 {
 	size_t raw = (size_t)w->opts.chunk_pages * OHIB_PAGE_SIZE, at = 0;
@@ -132,8 +133,8 @@ static int writer_alloc(struct ohib_writer *w)
 		w->nr_threads = THREADS_MAX;
 	w->nr_slots = w->nr_threads * SLOTS_PER_THREAD + SLOTS_EXTRA;
 	w->max_chunks = (w->opts.max_pages + w->opts.chunk_pages - 1) / w->opts.chunk_pages;
-	w->packed_room = image_align(
-		(u64)LZ4_compressBound((int)(w->opts.chunk_pages * OHIB_PAGE_SIZE)));
+	w->packed_room =
+		image_align((u64)LZ4_compressBound((int)(w->opts.chunk_pages * OHIB_PAGE_SIZE)));
 	w->mem_len = carve(w, NULL);
 	w->mem = image_pages_alloc(w->mem_len);
 	if (!w->mem)
@@ -154,7 +155,7 @@ static int header_init(struct ohib_writer *w, struct ohib_err *err)
 	struct ohib_header *h = &w->state.hdr;
 	u64 generation = 0;
 	enum ohib_state was = OHIB_STATE_NONE;
-	struct ohib_err ignored = { 0 };
+	struct ohib_err ignored = {0};
 	int r = image_state_load(&w->dev, &w->state, &ignored);
 
 	if (!r) {
@@ -167,7 +168,8 @@ static int header_init(struct ohib_writer *w, struct ohib_err *err)
 	}
 	if (!image_state_may_move(was, OHIB_STATE_WRITING))
 		return ohib_err_set(err, -EBUSY,
-				    "%s holds an image that is %s: resume it, or discard it with overlayctl cancel",
+				    "%s holds an image that is %s: resume it, or discard it with "
+				    "overlayctl cancel",
 				    w->dev.path, ohib_state_name(was));
 
 	memset(h, 0, sizeof(*h));
@@ -181,7 +183,8 @@ static int header_init(struct ohib_writer *w, struct ohib_err *err)
 	h->created = (u64)time(NULL);
 	snprintf(h->machine_id, sizeof(h->machine_id), "%s", o->machine_id ? o->machine_id : "");
 	snprintf(h->image_kernel, sizeof(h->image_kernel), "%s", o->image_kernel);
-	snprintf(h->next_kernel, sizeof(h->next_kernel), "%s", o->next_kernel ? o->next_kernel : "");
+	snprintf(h->next_kernel, sizeof(h->next_kernel), "%s",
+		 o->next_kernel ? o->next_kernel : "");
 	snprintf(h->device, sizeof(h->device), "%s", o->device ? o->device : o->path);
 	h->page_size = OHIB_PAGE_SIZE;
 	h->chunk_pages = o->chunk_pages;
@@ -215,7 +218,8 @@ int ohib_writer_create(const struct ohib_writer_opts *opts, struct ohib_writer *
 	if (!r)
 		r = header_init(w, err);
 	if (!r && writer_alloc(w))
-		r = ohib_err_set(err, -ENOMEM, "image writer: out of memory (%zu bytes)", w->mem_len);
+		r = ohib_err_set(err, -ENOMEM, "image writer: out of memory (%zu bytes)",
+				 w->mem_len);
 	if (!r)
 		r = image_state_move(&w->dev, &w->state, OHIB_STATE_WRITING, NULL, err);
 	if (r) {
@@ -354,7 +358,8 @@ int ohib_writer_section(struct ohib_writer *w, enum ohib_section id, const void 
 	if (compress && len) {
 		r = section_compress(data, len, &packed, &packed_len, &room);
 		if (r)
-			return ohib_err_set(err, r, "section %s: out of memory", ohib_section_name(id));
+			return ohib_err_set(err, r, "section %s: out of memory",
+					    ohib_section_name(id));
 	}
 	*e = (struct ohib_section_entry){
 		.id = id,
@@ -369,7 +374,8 @@ int ohib_writer_section(struct ohib_writer *w, enum ohib_section id, const void 
 		image_pages_free(packed, room);
 	if (r) {
 		memset(e, 0, sizeof(*e));
-		return ohib_err_set(err, r, "%s: section %s: %s", w->dev.path, ohib_section_name(id),
+		return ohib_err_set(err, r, "%s: section %s: %s", w->dev.path,
+				    ohib_section_name(id),
 				    r == -ENOSPC ? "the device is too small" : strerror(-r));
 	}
 	return 0;
@@ -427,8 +433,8 @@ static void *packer_main(void *arg)
 		if (w->failed || w->taken == w->filled)
 			break;
 		if (!acceleration)
-			acceleration = w->filled - w->taken > w->nr_slots / 4 ? ACCELERATION_QUICK :
-										 ACCELERATION_SMALL;
+			acceleration = w->filled - w->taken > w->nr_slots / 4 ? ACCELERATION_QUICK
+									      : ACCELERATION_SMALL;
 		s = &w->slots[w->taken++ % w->nr_slots];
 		pthread_mutex_unlock(&w->lock);
 		pack(w, s, p->lz4, acceleration);
@@ -640,7 +646,8 @@ int ohib_writer_pages_end(struct ohib_writer *w, struct ohib_err *err)
 	if (r)
 		return ohib_err_set(err, r, "%s: chunk index: %s", w->opts.path,
 				    r == -ENOSPC ? "the device is too small" : strerror(-r));
-	/* Not compressed: that would need memory now, and the list is a five-hundredth of the image. */
+	/* Not compressed: that would need memory now, and the list is a five-hundredth of the
+	 * image. */
 	return ohib_writer_section(w, OHIB_SEC_PFN_INDEX, w->pfns, w->nr_pfns * sizeof(u64), false,
 				   err);
 }

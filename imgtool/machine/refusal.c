@@ -28,6 +28,19 @@ void refuse(struct refusals *r, pid_t pid, const char *comm, const char *object,
 	}
 }
 
+void take_refusals(struct refusals *to, struct refusals *from)
+{
+	struct refusal *row;
+
+	vec_foreach(row, &from->list)
+		if (vec_push(&to->list, row)) {
+			to->out_of_memory = true;
+			free(row);
+		}
+	to->out_of_memory |= from->out_of_memory;
+	vec_free(&from->list);
+}
+
 void refusals_free(struct refusals *r)
 {
 	struct refusal *row;

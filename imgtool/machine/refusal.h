@@ -25,4 +25,6 @@ static inline bool refused(const struct refusals *r)
 {
 	return r->out_of_memory || r->list.n;
 }
+/* @to takes over the rows of @from. */
+void take_refusals(struct refusals *to, struct refusals *from);
 void refusals_free(struct refusals *r);

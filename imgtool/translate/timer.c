@@ -160,8 +160,11 @@ static void notification(struct xlate *x, u64 kit, struct m_posix_timer *t)
 	x_bytes(x, sigq, F_SIGQUEUE_INFO, &info, sizeof(info));
 	t->signo = info.si_signo;
 	t->sigval = (u64)info.si_value.sival_ptr;
-	if (t->notify == SIGEV_THREAD_ID)
+	if (t->notify == SIGEV_THREAD_ID) {
 		t->notify_tid = pid ? (pid_t)x_u64(x, pid, F_PID_NR) : 0;
+		if (!pid || !x_pid_task(x, pid))
+			x_refuse(x, "signals thread %d, which has ended", t->notify_tid);
+	}
 	if (t->notify != SIGEV_SIGNAL && t->notify != SIGEV_NONE && t->notify != SIGEV_THREAD_ID &&
 	    t->notify != SIGEV_THREAD)
 		x_refuse(x, "has notification %d, which is not known", t->notify);

@@ -194,7 +194,7 @@ int machine_translate(struct kernel_data *k, const struct translate_opts *o, str
 		.syms = k->syms,
 		.f = &k->fields,
 		.m = m,
-		.live = view_is_live(k->view),
+		.live = view_is_live(k->view) && !o->frozen,
 		.no_pages = o->no_pages,
 		.regs_pad = ~0ull,
 		.opts = o,

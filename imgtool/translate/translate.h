@@ -32,6 +32,7 @@ void kernel_data_close(struct kernel_data *k);
 struct translate_opts {
 	pid_t tool_pid;		/* the hibernating tool in this memory; 0: none */
 	u64 tool_woken_va;
+	bool frozen;		/* a running kernel whose user space is frozen: registers stand still */
 	bool no_pages;		/* leave out where pages are: enough to list and check */
 	u64 realtime_ns, monotonic_ns, boottime_ns;	/* at the snapshot */
 	struct json_object *swaps;	/* swap_areas_json(); NULL: not known */

@@ -35,6 +35,14 @@ bool view_is_live(const struct view *v)
 	return v->ops->live;
 }
 
+void view_forget(struct view *v)
+{
+	size_t i;
+
+	for (i = 0; i < VIEW_CACHE; i++)
+		v->cache[i].pfn = ~0ull;
+}
+
 /* Page cache: direct-mapped by frame number, so that reading fields one by one is cheap. */
 static int cached_page(struct view *v, u64 pfn, const u8 **page)
 {
@@ -268,8 +276,7 @@ int view_init(struct view *v, const struct symbols *syms, const char *vmcoreinfo
 	v->cache = calloc(VIEW_CACHE, sizeof(*v->cache));
 	if (!v->cache)
 		return ohib_err_set(err, -ENOMEM, "out of memory");
-	for (i = 0; i < VIEW_CACHE; i++)
-		v->cache[i].pfn = ~0ull;
+	view_forget(v);
 	v->sizeof_page = sizeof_page;
 	if (!vmcoreinfo_number(vmcoreinfo, "NUMBER(phys_base)=", &n))
 		return ohib_err_set(err, -ENODATA, "VMCOREINFO has no NUMBER(phys_base)");

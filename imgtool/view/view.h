@@ -23,6 +23,8 @@ int view_open_live(const struct symbols *syms, const char *vmcoreinfo, u32 sizeo
 		   struct view **out, struct ohib_err *err);
 void view_close(struct view *v);
 bool view_is_live(const struct view *v);
+/* A running kernel's memory has changed since: drop what is cached of it. */
+void view_forget(struct view *v);
 
 /* VMCOREINFO note of the running kernel, from /proc/kcore's headers; to be freed by the caller. */
 int view_live_vmcoreinfo(char **text, struct ohib_err *err);

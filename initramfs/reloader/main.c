@@ -51,8 +51,9 @@ static const char doc[] =
 	"Commands:\n"
 	"  resume      go on with it: --mode=switch under the kernel that runs now, --mode=exact under\n"
 	"              the kernel that it was suspended under. Does not return when it succeeds.\n"
-	"  mark-stale  an ordinary boot is going on: the image must not be resumed any more\n\n"
-	"Exit codes: 0 done (mark-stale), 1 failed and undone, 2 there is no image to resume, 3 failed "
+	"  mark-stale  an ordinary boot is going on: the image must not be resumed any more\n"
+	"  baseline    write down the kernel's own sysctls, before anybody has changed one\n\n"
+	"Exit codes: 0 done (mark-stale, baseline), 1 failed and undone, 2 there is no image to resume, 3 failed "
 	"and this kernel is not fit to go on.";
 
 enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r' };
@@ -93,12 +94,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "resume|mark-stale", doc, NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, "resume|mark-stale|baseline", doc, NULL, NULL, NULL };
 	struct opts o = { .mode = "switch", .reason = "another system was booted" };
 
 	clock_gettime(CLOCK_MONOTONIC_RAW, &begun);
 	argp_err_exit_status = RELOAD_UNDONE;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	if (o.command && !strcmp(o.command, "baseline"))
+		return reload_baseline();
 	if (o.command && o.image && !strcmp(o.command, "mark-stale"))
 		return reload_mark_stale(o.image, o.reason);
 	if (o.command && o.image && !strcmp(o.command, "resume")) {

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* An ordinary boot goes past an image: it must not be resumed any more, and is marked so first. */
+/* What every boot does: writes down the kernel's own sysctls, and marks an image that it goes past stale. */
 #include <errno.h>
 
+#include "config/config.h"
 #include "image/image.h"
 #include "reloader/reloader.h"
+
+int reload_baseline(void)
+{
+	struct ohib_err err = {};
+
+	if (!config_baseline(NULL, &err))
+		return 0;
+	say("%s", err.msg);
+	return RELOAD_UNDONE;
+}
 
 int reload_mark_stale(const char *image, const char *reason)
 {

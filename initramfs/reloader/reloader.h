@@ -28,4 +28,5 @@ int reload_attempt(const char *image, const char *how_called,
 
 int reload_switch(const char *image);
 int reload_exact(const char *image);
+int reload_baseline(void);
 int reload_mark_stale(const char *image, const char *reason);

@@ -11,27 +11,23 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
-
-#include "config/config.h"
 #include "ghost/ghost.h"
 #include "image/image.h"
+#include "reloader/configure.h"
 #include "reloader/reloader.h"
 #include "restore/restore.h"
 #include "translate/translate.h"
-#include "util/cleanup.h"
 
 struct run {
 	const char *path;
 	struct ohib_image *img;
 	struct kernel_data *kernel;
 	struct machine *m;
-	struct json_object *config;
 	struct ghosts *ghosts;
-	struct refusals warnings;
 	bool committed;
 	char stage[32];
 	double stage_begun;
+	struct configure config;
 };
 
 static void end_stage(struct run *run)
@@ -67,12 +63,28 @@ static int commit(void *arg, struct ohib_err *err)
 	return r;
 }
 
+static int prepare(void *arg, const char *root, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	stage(run, "prepare");
+	return configure_prepare(&run->config, root, err);
+}
+
 static int configure(void *arg, struct ohib_err *err)
 {
 	struct run *run = arg;
 
 	stage(run, "configure");
-	return config_restore(run->config, run->m, &run->warnings, err);
+	return configure_restore(&run->config, err);
+}
+
+static int settle(void *arg, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	stage(run, "settle");
+	return configure_settle(&run->config, err);
 }
 
 static int ghost(void *arg, u64 id, int fd, struct ohib_err *err)
@@ -82,31 +94,13 @@ static int ghost(void *arg, u64 id, int fd, struct ohib_err *err)
 	return ghosts_write(run->ghosts, id, fd, err);
 }
 
-static void print_rows(const char *what, const struct refusals *rows)
+static void print_refusals(const struct machine *m)
 {
 	struct refusal *row;
 
-	vec_foreach(row, &rows->list)
-		say("%s %s%s%s: %s", what, row->object, row->comm[0] ? " of " : "", row->comm, row->reason);
-}
-
-static int load_config(struct run *run, struct ohib_err *err)
-{
-	_cleanup_free_ void *text = NULL;
-	struct json_tokener *tok;
-	size_t len;
-	int r;
-
-	r = ohib_image_section(run->img, OHIB_SEC_CONFIG, &text, &len, err);
-	if (r)
-		return r;
-	tok = json_tokener_new();
-	if (tok)
-		run->config = json_tokener_parse_ex(tok, text, (int)len);
-	json_tokener_free(tok);
-	if (!run->config)
-		return ohib_err_set(err, -EBADMSG, "the image's configuration section is not JSON");
-	return ghosts_from_image(run->img, &run->ghosts, err);
+	vec_foreach(row, &m->refusals.list)
+		say("cannot carry %s of process %d (%s): %s", row->object, row->pid, row->comm,
+		    row->reason);
 }
 
 static int resume(struct run *run, struct ohib_err *err)
@@ -114,8 +108,10 @@ static int resume(struct run *run, struct ohib_err *err)
 	const struct restore_opts opts = {
 		.arg = run,
 		.commit = commit,
-		.progress = progress,
+		.prepare = prepare,
 		.configure = configure,
+		.settle = settle,
+		.progress = progress,
 		.ghost = ghost,
 	};
 	int r;
@@ -128,22 +124,21 @@ static int resume(struct run *run, struct ohib_err *err)
 	r = kernel_data_open_image(run->img, &run->kernel, err);
 	if (!r)
 		r = machine_from_image(run->img, run->kernel, false, &run->m, err);
-	if (!r)
-		r = load_config(run, err);
 	if (r)
 		return r;
 	if (refused(&run->m->refusals)) {
-		print_rows("cannot carry", &run->m->refusals);
+		print_refusals(run->m);
 		return ohib_err_set(err, -ENOTSUP, "%zu objects of the suspended machine cannot be carried",
 				    run->m->refusals.list.n);
 	}
 	say("%zu processes, %zu open files, %zu mounts", run->m->processes.n, run->m->files.n,
 	    run->m->mounts.n);
-	r = restore_machine(run->m, &opts, err);
+	r = configure_open(&run->config, run->img, run->m, err);
 	if (!r)
-		r = config_settle(run->config, run->m, &run->warnings, err);
+		r = ghosts_from_image(run->img, &run->ghosts, err);
+	if (!r)
+		r = restore_machine(run->m, &opts, err);
 	end_stage(run);
-	print_rows("not as it was:", &run->warnings);
 	return r;
 }
 
@@ -160,14 +155,15 @@ static int unfit(const struct ohib_err *err)
 
 static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *err)
 {
-	struct run run = { .path = path, .img = img };
+	struct run run = { .path = path, .img = img, .config = { .home = -1, .root = -1 } };
 	int r = resume(&run, err);
 
 	if (r && run.committed)
 		exit(unfit(err));
 	if (!r)
 		_exit(0); /* the carried machine runs: touch nothing more */
-	json_object_put(run.config);
+	configure_undo(&run.config);
+	configure_close(&run.config);
 	ghosts_free(run.ghosts);
 	machine_free(run.m);
 	kernel_data_close(run.kernel);

@@ -175,6 +175,7 @@ void ghosts_close(struct restore *r);
 int open_by_number(struct restore *r, const struct m_mount *mnt, u64 ino, u32 generation, int flags);
 
 /* mounts.c, tmpfs.c */
+#define MOUNTS_ROOT "/run/overlay-root/root"	/* where the tree is built */
 int mounts_build(struct restore *r);
 int mounts_writable(struct restore *r);
 int mounts_switch(struct restore *r);

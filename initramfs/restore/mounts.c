@@ -20,7 +20,6 @@
 #include "mounts.h"
 #include "util/cleanup.h"
 
-#define TREE MOUNTS_BASE "/root"
 
 /* @path below @dir, without a link or a mount on the way; "" and "/" are @dir itself. */
 static int open_inside(int dir, const char *path)
@@ -58,7 +57,7 @@ static int stage(struct restore *r)
 	if (mount("overlay-root", MOUNTS_BASE, "tmpfs", 0, "mode=700"))
 		return r_fail(r, -errno, "cannot mount " MOUNTS_BASE);
 	r->mounts->staged = true;
-	if (mount(NULL, MOUNTS_BASE, NULL, MS_PRIVATE, NULL) || mkdir(TREE, 0755))
+	if (mount(NULL, MOUNTS_BASE, NULL, MS_PRIVATE, NULL) || mkdir(MOUNTS_ROOT, 0755))
 		return r_fail(r, -errno, "cannot prepare " MOUNTS_BASE);
 	return 0;
 }
@@ -157,8 +156,8 @@ static int open_place(struct restore *r, struct m_mount *m)
 		if (strcmp(m->mountpoint, "/"))
 			return r_fail(r, -EOPNOTSUPP, "mount %s: hidden under the root file system",
 				      m->mountpoint);
-		fd = open(TREE, O_PATH | O_CLOEXEC);
-		return fd < 0 ? r_fail(r, -errno, "cannot open " TREE) : fd;
+		fd = open(MOUNTS_ROOT, O_PATH | O_CLOEXEC);
+		return fd < 0 ? r_fail(r, -errno, "cannot open " MOUNTS_ROOT) : fd;
 	}
 	if (!parent || strncmp(m->mountpoint, m->parent->mountpoint, skip))
 		return r_fail(r, -EINVAL, "mount %s: not below its parent", m->mountpoint);
@@ -231,7 +230,7 @@ int mounts_build(struct restore *r)
 			continue;
 		ret = make_mount(r, m);
 		if (!ret && !strcmp(m->mountpoint, "/"))
-			ret = use_root(r, TREE);
+			ret = use_root(r, MOUNTS_ROOT);
 		if (ret)
 			return ret;
 	}
@@ -360,7 +359,7 @@ static void unmount(const char *path)
 
 void mounts_undo(struct restore *r)
 {
-	char path[4096 + sizeof(TREE)];
+	char path[4096 + sizeof(MOUNTS_ROOT)];
 	struct r_sb *sb;
 
 	if (!r->mounts || r->mounts->moved)
@@ -377,7 +376,7 @@ void mounts_undo(struct restore *r)
 		close(t->fd);
 		free(t);
 		m->restore = NULL;
-		snprintf(path, sizeof(path), TREE "%s", m->mountpoint);
+		snprintf(path, sizeof(path), MOUNTS_ROOT "%s", m->mountpoint);
 		unmount(path);
 	}
 	for (size_t i = r->mounts->sbs.n; i-- > 0;) {

@@ -125,6 +125,8 @@ static int build(struct restore *r)
 		if (!ret && !r->rw)
 			ret = orphans_find(r, &r->rehearsal);
 	}
+	if (!ret && !r->rw && r->o->prepare)
+		ret = r->o->prepare(r->o->arg, r->o->keep_mounts ? "/" : MOUNTS_ROOT, r->e);
 	if (!ret && !r->rw)
 		ret = files_check(r);
 	if (!ret)
@@ -367,6 +369,8 @@ static int after_commit(struct restore *r)
 	ttys_close(r);
 	shmem_close(r);
 	mounts_free(r);
+	if (!ret && r->o->settle)
+		ret = r->o->settle(r->o->arg, r->e);
 	for_each_machine_proc(p, r)
 		if (!ret && !p->gone && p != r->init)
 			ret = detach(r, p);

@@ -16,8 +16,14 @@ struct restore_opts {
 
 	/* The point of no return: marks the image spent on disk. Called once; failure undoes all. */
 	int (*commit)(void *arg, struct ohib_err *e);
-	/* After the mounts are rw and before any process runs: sysctls, network, swap. May be NULL. */
+	/*
+	 * Configuration, each may be NULL. prepare: the mounts are there at @root, nothing else is;
+	 * failure undoes all. configure: after the mounts are rw and before any process runs.
+	 * settle: all pages have been read, processes are about to run.
+	 */
+	int (*prepare)(void *arg, const char *root, struct ohib_err *e);
 	int (*configure)(void *arg, struct ohib_err *e);
+	int (*settle)(void *arg, struct ohib_err *e);
 	/* Write the contents of an unlinked file, kept in the image, into @fd. */
 	int (*ghost)(void *arg, u64 ghost_id, int fd, struct ohib_err *e);
 	/* A stage has begun, or gone on: @done of @total in units of its own; @total 0: unknown. */

@@ -89,6 +89,7 @@ int timers_set(struct restore *r, struct rproc *p)
 	for (size_t done = 0; !ret && done < p->m->timers.n; done++) {
 		const struct m_posix_timer *pt = &p->m->timers.v[done];
 		struct itimerspec its;
+		u64 value;
 		s64 got;
 
 		ret = create(r, p, pt, exact);
@@ -96,9 +97,11 @@ int timers_set(struct restore *r, struct rproc *p)
 			continue;
 		its.it_interval.tv_sec = (time_t)(pt->interval_ns / NSEC_PER_SEC);
 		its.it_interval.tv_nsec = (long)(pt->interval_ns % NSEC_PER_SEC);
-		its.it_value.tv_sec = (time_t)(pt->value_ns / NSEC_PER_SEC);
-		its.it_value.tv_nsec = (long)(pt->value_ns % NSEC_PER_SEC);
-		got = remote_syscall(t, SYS_timer_settime, pt->id, 0, remote_put(t, 0, &its, sizeof(its)), 0);
+		value = pt->absolute ? pt->abs_ns : pt->value_ns;
+		its.it_value.tv_sec = (time_t)(value / NSEC_PER_SEC);
+		its.it_value.tv_nsec = (long)(value % NSEC_PER_SEC);
+		got = remote_syscall(t, SYS_timer_settime, pt->id, pt->absolute ? TIMER_ABSTIME : 0,
+				     remote_put(t, 0, &its, sizeof(its)), 0);
 		if (got)
 			ret = r_fail_pid(r, p->pid, (int)got, "cannot arm its timer %d", pt->id);
 	}

@@ -15,7 +15,7 @@ import traceback
 STATE = os.environ.get("CASE_STATE", "/var/tmp/case-state")
 PID = os.path.join(STATE, "pid")
 VERDICT = os.path.join(STATE, "verdict")
-SECONDS = 60
+SECONDS = 200
 
 
 def write(path, text):

@@ -7,7 +7,7 @@ import struct
 
 NUMBERS = {
     "poll": 7, "rt_sigaction": 13, "select": 23, "nanosleep": 35, "getitimer": 36, "setitimer": 38, "gettid": 186,
-    "futex": 202, "timer_create": 222, "timer_settime": 223, "timer_gettime": 224, "timer_getoverrun": 225,
+    "futex": 202, "timer_create": 222, "timer_settime": 223, "timer_gettime": 224, "timer_getoverrun": 225, "timer_delete": 226,
     "clock_nanosleep": 230, "epoll_ctl": 233, "inotify_add_watch": 254, "inotify_rm_watch": 255,
     "timerfd_settime": 286, "timerfd_create": 283, "timerfd_gettime": 287, "signalfd4": 289, "epoll_create1": 291,
     "inotify_init1": 294, "rt_tgsigqueueinfo": 297, "rt_sigtimedwait": 128, "rt_sigqueueinfo": 129,

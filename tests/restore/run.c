@@ -2,7 +2,8 @@
 /*
  * Restore, tried on live processes: run a command as PID 1 of a pid namespace, describe it, kill it,
  * build it again in a second namespace, describe that, and compare the two descriptions.
- * usage: restore_run [-v] [-r ROUNDS] [-f FAULT] [-s SECONDS] [-k SECONDS] DIR COMMAND...
+ * Without arguments: the cases of suite.c.
+ * usage: restore_run [-v] [-w] [-r ROUNDS] [-f FAULT] [-s SECONDS] [-k SECONDS] DIR COMMAND...
  */
 #include <elf.h>
 #include <errno.h>
@@ -20,6 +21,7 @@
 
 #include "restore/restore.h"
 #include "scrape.h"
+#include "suite.h"
 
 static pid_t new_namespace(void)
 {
@@ -123,6 +125,25 @@ static void foreign_vdso(struct machine *m)
 	m->system.vdso_len = 8192;
 }
 
+/* Until the program has said "ready". */
+static void wait_ready(const char *dir)
+{
+	char path[256], buf[4096];
+
+	snprintf(path, sizeof(path), "%s/log", dir);
+	for (int i = 0; i < 300; i++) {
+		int fd = open(path, O_RDONLY);
+		ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
+
+		if (fd >= 0)
+			close(fd);
+		buf[n > 0 ? n : 0] = '\0';
+		if (strstr(buf, "ready\n"))
+			return;
+		usleep(100000);
+	}
+}
+
 /* PID 1 of a namespace, and all that is in it. */
 static void end(pid_t init)
 {
@@ -161,25 +182,29 @@ static int again(struct machine *m, u64 fault, pid_t *init)
 int main(int argc, char **argv)
 {
 	u64 fault = 0, settle = 1, keep = 1, rounds = 1;
-	bool vdso = false;
+	bool vdso = false, ready = false;
 	struct ohib_err e = { 0 };
 	struct machine m2;
 	int opt, ret;
 	const char *dir;
 	pid_t a;
 
-	while ((opt = getopt(argc, argv, "+f:s:k:r:v")) != -1) {
+	while ((opt = getopt(argc, argv, "+f:s:k:r:vw")) != -1) {
 		if (opt == 'f')
 			fault = strtoull(optarg, NULL, 10);
 		else if (opt == 's')
 			settle = strtoull(optarg, NULL, 10);
 		else if (opt == 'r')
 			rounds = strtoull(optarg, NULL, 10);
+		else if (opt == 'w')
+			ready = true;
 		else if (opt == 'v')
 			vdso = true;
 		else if (opt == 'k')
 			keep = strtoull(optarg, NULL, 10);
 	}
+	if (argc == 1)
+		return suite(argv[0]);
 	if (argc - optind < 2)
 		return 2;
 	dir = argv[optind];
@@ -191,6 +216,8 @@ int main(int argc, char **argv)
 		execvp(argv[optind + 1], argv + optind + 1);
 		_exit(127);
 	}
+	if (ready)
+		wait_ready(dir);
 	sleep((unsigned int)settle);
 	for (u64 round = 0; round < rounds; round++) {
 		struct machine m;

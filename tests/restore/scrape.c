@@ -98,6 +98,19 @@ static struct m_cred *read_cred(struct scrape *s, const char *st)
 	return c;
 }
 
+static void read_pending(pid_t outer, struct m_pending *to, u32 flags)
+{
+	struct {
+		u64 off;
+		u32 flags;
+		s32 nr;
+	} args = { 0, flags, 1 };
+	struct m_siginfo si = { 0 };
+
+	for (; ptrace(PTRACE_PEEKSIGINFO, outer, &args, si.raw) == 1; args.off++)
+		vec_push(&to->queue, si);
+}
+
 struct rseq_conf {
 	u64 addr;
 	u32 size, signature, flags, pad;
@@ -137,6 +150,9 @@ static int read_thread(struct scrape *s, struct m_process *p, pid_t outer, struc
 	}
 	syscall(SYS_get_robust_list, outer, &t->robust_list, &len);
 	t->cred = read_cred(s, st);
+	read_pending(outer, &t->pending, 0);
+	if (t->tid == p->pid)
+		read_pending(outer, &p->pending, 1);
 	t->no_new_privs = atoi(line_of(st, "\nNoNewPrivs:"));
 	sched_getaffinity(outer, sizeof(t->cpus_allowed), (cpu_set_t *)t->cpus_allowed);
 	t->policy = (u32)sched_getscheduler(outer);

@@ -4,6 +4,7 @@ a set, a process that sleeps in epoll_wait."""
 
 import os
 import select
+import signal
 import struct
 
 from held import held, same
@@ -76,6 +77,7 @@ def check(p):
     same(ready(p["set"]), [], "a spent one-shot entry")
     os.eventfd_write(p["ask"], 10)
     same(os.eventfd_read(p["answer"]), 17, "the waiting process's answer")
+    os.kill(p["child"], signal.SIGKILL)
 
 
 held(setup, check)

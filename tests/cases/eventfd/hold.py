@@ -2,6 +2,7 @@
 """Event counters: values, a semaphore, one shared by dup and by fork, one that a process waits on, a full one."""
 
 import os
+import signal
 
 from held import held, same
 
@@ -39,6 +40,7 @@ def check(p):
     same(os.eventfd_read(p["full"]), FULL, "full counter")
     os.eventfd_write(p["ask"], 21)
     same(os.eventfd_read(p["answer"]), 42, "the waiting process's answer")
+    os.kill(p["child"], signal.SIGKILL)
 
 
 held(setup, check)

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The programs of cases/, each switched from one pid namespace to another and asked what it sees.
+ * Without root, or without namespaces, there is nothing that could be tried: nothing passes then.
+ */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "suite.h"
+
+static const struct {
+	const char *name, *program;
+	const char *argv[6];
+} cases[] = {
+	{ "processes", "processes.py", { "-k", "4" } },
+	{ "files", "files.py", { "-k", "9" } },
+	{ "clocks", "clocks.py", { "-k", "3" } },
+	{ "clocks, another kernel's vDSO", "clocks.py", { "-k", "3", "-v" } },
+	{ "undone at once", "processes.py", { "-f", "1" } },
+	{ "undone in the middle", "processes.py", { "-f", "5" } },
+};
+
+static int count(const char *text, const char *what)
+{
+	int n = 0;
+
+	for (const char *p = text; (p = strstr(p, what)); p += strlen(what))
+		n += p == text || p[-1] == '\n';
+	return n;
+}
+
+static int run_one(const char *self, size_t i, const char *dir, char *out, size_t size)
+{
+	char log[128], program[128];
+	const char *argv[16] = { self };
+	int n = 1, status, fd;
+	ssize_t got;
+	pid_t pid;
+
+	snprintf(log, sizeof(log), "%s/log", dir);
+	snprintf(program, sizeof(program), "tests/restore/cases/%s", cases[i].program);
+	unlink(log);
+	for (int k = 0; k < 6 && cases[i].argv[k]; k++)
+		argv[n++] = cases[i].argv[k];
+	argv[n++] = "-w";
+	argv[n++] = "-s0";
+	argv[n++] = dir;
+	argv[n++] = "python3";
+	argv[n++] = program;
+	pid = fork();
+	if (!pid) {
+		execv("/proc/self/exe", (char **)argv);
+		_exit(127);
+	}
+	waitpid(pid, &status, 0);
+	fd = open(log, O_RDONLY);
+	got = fd < 0 ? 0 : read(fd, out, size - 1);
+	out[got > 0 ? got : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int suite(const char *self)
+{
+	char dir[] = "/tmp/restore-test.XXXXXX", out[16384];
+	int passed = 0, failed = 0;
+
+	if (geteuid() || !mkdtemp(dir)) {
+		printf("restore: needs root\n0 passed, 0 failed\n");
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int rc = run_one(self, i, dir, out, sizeof(out));
+		bool undo = !strcmp(cases[i].argv[0], "-f");
+		int good = count(out, "ok: "), bad = count(out, "not ok: ");
+
+		if (undo)
+			good = 1, bad = rc != 0;
+		else if (rc || !count(out, "done"))
+			bad++;
+		if (bad)
+			printf("%s: exit %d\n%s\n", cases[i].name, rc, out);
+		passed += bad && undo ? 0 : good;
+		failed += bad;
+	}
+	printf("%d passed, %d failed\n", passed, failed);
+	return failed != 0;
+}
