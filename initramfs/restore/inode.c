@@ -47,6 +47,21 @@ int inode_attrs(struct restore *r, struct m_inode *i, int dir, const char *name)
 	return 0;
 }
 
+/* Told before the commit, when it can be helped: ramfs has none, and tmpfs not always had (6.0). */
+int inode_flags_check(struct restore *r, struct m_inode *i, int dir, const char *name)
+{
+	_cleanup_close_ int fd = -1;
+	int flags;
+
+	if (!i->fs_flags)
+		return 0;
+	fd = openat(dir, *name ? name : ".", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags))
+		return r_fail(r, -errno, "%s: cannot have the flags %#x: %s", *name ? name : "/",
+			      i->fs_flags, strerror(errno));
+	return 0;
+}
+
 /* Last of all: an immutable inode takes nothing else. */
 int inode_flags(struct restore *r, struct m_inode *i, int dir, const char *name)
 {

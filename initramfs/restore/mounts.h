@@ -65,6 +65,7 @@ void devtmpfs_undo(struct r_sb *sb);
 
 /* inode.c: owner, mode, extended attributes and times of @name in @dir; "" is @dir itself. */
 int inode_attrs(struct restore *r, struct m_inode *i, int dir, const char *name);
+int inode_flags_check(struct restore *r, struct m_inode *i, int dir, const char *name);
 int inode_flags(struct restore *r, struct m_inode *i, int dir, const char *name);
 
 /* sharing.c: propagation as the machine had it; nothing in the namespace is shared before. */

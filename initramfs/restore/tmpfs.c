@@ -150,7 +150,8 @@ static int fill_child(struct fill *f, struct m_dentry *d, int dir, unsigned int 
 		return sub < 0 ? r_fail(f->r, -errno, "%s: cannot be opened", d->name) :
 				 fill_dir(f, d, sub, depth + 1);
 	}
-	return inode_attrs(f->r, i, dir, d->name);
+	ret = inode_flags_check(f->r, i, dir, d->name);
+	return ret ? ret : inode_attrs(f->r, i, dir, d->name);
 }
 
 static int fill_dir(struct fill *f, struct m_dentry *d, int dir, unsigned int depth)
@@ -162,6 +163,8 @@ static int fill_dir(struct fill *f, struct m_dentry *d, int dir, unsigned int de
 	/* The machine lists the newest name first. */
 	for (size_t n = d->children.n; !ret && n-- > 0;)
 		ret = fill_child(f, d->children.v[n], dir, depth);
+	if (!ret)
+		ret = inode_flags_check(f->r, d->inode, dir, "");
 	return ret ? ret : inode_attrs(f->r, d->inode, dir, "");
 }
 
