@@ -158,6 +158,8 @@ static int freeze(struct run *run, struct ohib_err *err)
 	if (!r)
 		r = disk_fs_freeze(&run->disks, err);
 	if (!r)
+		r = capture_fs_identities(run->config, err);
+	if (!r)
 		r = config_write(run, err);
 	if (run->config)
 		json_object_put(run->config);

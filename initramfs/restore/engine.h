@@ -11,6 +11,7 @@
 
 struct vdso_plan;
 struct ghost_list;
+struct mount_tree;
 
 /* How a process comes to be. */
 enum r_birth {
@@ -58,6 +59,7 @@ struct restore {
 	struct vdso_plan *vdso;
 	VEC(struct m_file *) opened;	/* with an object of files.c */
 	struct ghost_list *ghosts;
+	struct mount_tree *mounts;
 	bool rehearsal;			/* see restore.c */
 	VEC(struct m_pipe *) pipes;
 	VEC(struct m_sock *) socks;
@@ -177,8 +179,10 @@ void ghosts_close(struct restore *r);
 int open_by_number(struct restore *r, const struct m_mount *mnt, u64 ino, u32 generation, int flags);
 
 /* mounts.c, tmpfs.c */
-#define MOUNTS_ROOT "/.overlay-root"	/* where the tree is built */
+#define MOUNTS_ROOT "/run/overlay-root/root"	/* where the tree is built */
 int mounts_build(struct restore *r);
 int mounts_writable(struct restore *r);
 int mounts_switch(struct restore *r);
+int mounts_finish(struct restore *r);	/* once every socket has its name */
 void mounts_undo(struct restore *r);
+void mounts_free(struct restore *r);
