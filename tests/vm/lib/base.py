@@ -52,6 +52,9 @@ def build(work, log):
         out.write(f"UUID={meta['root_uuid']} / ext4 errors=remount-ro 0 1\nUUID={swap_uuid} none swap sw 0 0\n")
     with open(os.path.join(root, "etc", "vm-kernels")) as text:
         meta["kernels"] = dict(line.split() for line in text)
+    # As the Debian installer does; stock hibernation is what the tool is measured against.
+    with open(os.path.join(root, "etc", "initramfs-tools", "conf.d", "resume"), "w") as out:
+        out.write(f"RESUME=UUID={swap_uuid}\n")
     grub_dir = os.path.join(root, "boot", "grub")
     shutil.copytree(grub.GRUB_DIR, os.path.join(grub_dir, "i386-pc"), dirs_exist_ok=True)
 
