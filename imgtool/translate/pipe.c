@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Pipes and FIFOs: size, and what was written and not read yet.
- * Source: include/linux/pipe_fs_i.h, fs/pipe.c. The ring's slots from tail up to head are in use; both
- * run freely and wrap, and the ring's size is a power of two.
+ * Source: include/linux/pipe_fs_i.h, fs/pipe.c. The ring's slots from tail up to head are in use;
+ * both run freely and wrap, and the ring's size is a power of two.
  */
 #include <errno.h>
 #include <string.h>
@@ -37,8 +37,8 @@ static void pipe_buf(struct xlate *x, u64 buf, struct m_pipe *p, u64 *total)
 	*total += b.len;
 	if (flags & ~(u64)PIPE_BUF_FLAGS_KNOWN || b.len > BUF_MAX || *total > PIPE_MAX || !page) {
 		if (!x->live)
-			x_refuse(x, "has a buffer of %u bytes with flags %#llx, which is not understood",
-				 b.len, (unsigned long long)flags);
+			x_refuse(x, "has a buffer of %u bytes with flags %#llx, which makes no "
+				 "sense", b.len, (unsigned long long)flags);
 		return;
 	}
 	/* spliced out of the page cache: the page may still be waiting for the disk */
@@ -80,8 +80,9 @@ static struct m_pipe *xlate_pipe(struct xlate *x, u64 pipe, u64 inode)
 		x_refuse(x, "is a notification pipe (O_NOTIFICATION_PIPE)");
 	if (!size || size & (size - 1) || size > RING_MAX || head - at > size) {
 		if (!x->live)
-			ohib_err_pid(&x->err, x->pid, -EINVAL, "pipe at %#llx: %u..%u of %llu slots",
-				     (unsigned long long)pipe, at, head, (unsigned long long)size);
+			ohib_err_pid(&x->err, x->pid, -EINVAL, "pipe %#llx: slots %u..%u of %llu",
+				     (unsigned long long)pipe, at, head,
+				     (unsigned long long)size);
 	} else {
 		for (; at != head && !x_failed(x); at++)
 			pipe_buf(x, bufs + (at & (size - 1)) * x->f->size[T_PIPEBUF], p,

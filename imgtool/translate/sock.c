@@ -118,6 +118,8 @@ static void passing(struct xlate *x, u64 sk, struct m_sock *s)
 		s->passcred = x_u64(x, sk, F_SK_SCM_CREDENTIALS);
 		s->passsec = x_has(x, F_SK_SCM_SECURITY) && x_u64(x, sk, F_SK_SCM_SECURITY);
 		s->passpidfd = x_has(x, F_SK_SCM_PIDFD) && x_u64(x, sk, F_SK_SCM_PIDFD);
+		if (x_has(x, F_SK_SCM_RIGHTS) && !x_u64(x, sk, F_SK_SCM_RIGHTS))
+			x_refuse(x, "has SO_PASSRIGHTS off, which cannot be carried yet");
 	} else if (socket) {
 		flags = x_u64(x, socket, F_SOCKET_FLAGS);
 		s->passcred = flags >> PASSCRED & 1;

@@ -59,7 +59,8 @@ static void passed_files(struct xlate *x, u64 fp, struct m_sock_skb *b)
 	for (i = 0; i < n && !x_failed(x); i++) {
 		struct m_file *f;
 
-		x_read(x, x_addr(x, fp, F_SCMFP_FP) + i * 8, &file, sizeof(file), "scm_fp_list.fp");
+		x_read(x, x_addr(x, fp, F_SCMFP_FP) + i * 8, &file, sizeof(file),
+		       "scm_fp_list.fp");
 		x_object(x, "%.100s, descriptor in a message", object);
 		f = xlate_file(x, file);
 		if (f)
@@ -103,7 +104,7 @@ static int one_message(struct xlate *x, u64 skb, void *arg)
 	return x->err.code;
 }
 
-/* unix_stream_connect(): each message of a listener's queue stands for a connection, which owns it. */
+/* unix_stream_connect(): each message of a listener's queue belongs to a new connection. */
 static int one_connection(struct xlate *x, u64 skb, void *arg)
 {
 	struct m_sock *s = arg, *c;

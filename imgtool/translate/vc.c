@@ -36,8 +36,8 @@ static void keyboard(struct xlate *x, struct m_tty *t)
 }
 
 /*
- * The cells shown. Where the console in front is a VGA text screen they are in the card's memory, not in
- * the kernel's: then they are not known.
+ * The cells shown. Those of the console in front are in the card's memory where that is a VGA text
+ * screen, not in the kernel's: then they are not known.
  */
 static void screen(struct xlate *x, u64 vc, struct m_tty *t)
 {
