@@ -35,8 +35,9 @@ def push_out():
             out.write("1000")
         with open("/proc/meminfo", encoding="ascii") as lines:
             free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-        hog = memory.mmap(free * 1024)
-        for at in range(0, free * 1024 - PAGE, PAGE):
+        size = (free + 64 * 1024) * 1024
+        hog = memory.mmap(size)
+        for at in range(0, size, PAGE):
             memory.poke(hog + at, b"hog")
         os._exit(0)
     os.waitpid(pid, 0)
@@ -53,6 +54,8 @@ def setup():
     os.write(p["fd"], pattern("file", 300 * PAGE))
     p["file"] = memory.mmap(300 * PAGE, RW, SHARED, p["fd"])
     memory.peek(p["file"], 300 * PAGE)
+    # pages that two processes have are not paged out on demand
+    memory.madvise(p["anon"], PAGES * PAGE, "pageout")
     p["child"] = os.fork()
     if not p["child"]:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
