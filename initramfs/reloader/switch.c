@@ -158,7 +158,7 @@ static int unfit(const struct ohib_err *err)
 
 static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *err)
 {
-	struct run run = { .path = path, .img = img, .config = { .home = -1, .root = -1 } };
+	struct run run = { .path = path, .img = img };
 	int r = resume(&run, err);
 
 	if (r && run.committed)
