@@ -33,6 +33,9 @@ int disk_fs_freeze(struct disk_fs_list *l, struct ohib_err *err);
 /* @must: a file system that turns out not to be frozen is an error. */
 int disk_fs_thaw(struct disk_fs_list *l, bool must, struct ohib_err *err);
 
+/* fsident.c: what the frozen file systems look like on their disks, as "filesystems". */
+int capture_fs_identities(struct json_object *config, struct ohib_err *err);
+
 /* snapshot.c */
 struct snapshot {
 	int fd;

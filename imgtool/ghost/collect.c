@@ -296,17 +296,14 @@ static int one_process(struct collect *c, const char *pid)
 	return one_link(c, path);
 }
 
-static int collect_all(struct collect *c)
+static int all_processes(struct collect *c)
 {
 	_cleanup_(cleanup_closedir) DIR *d = opendir("/proc");
-	struct ohib_ghosts_header *h;
 	struct dirent *e;
 	int r;
 
 	if (!d)
 		return failed(c, "/proc", "opening it");
-	if (!room(c, sizeof(*h), "/proc"))
-		return c->err->code;
 	while ((e = readdir(d))) {
 		if (e->d_name[0] < '1' || e->d_name[0] > '9')
 			continue;
@@ -314,6 +311,22 @@ static int collect_all(struct collect *c)
 		if (r)
 			return r;
 	}
+	return 0;
+}
+
+/* @pid: 0 for all. */
+static int collect(struct collect *c, pid_t pid)
+{
+	struct ohib_ghosts_header *h;
+	char number[16];
+	int r;
+
+	if (!room(c, sizeof(*h), "/proc"))
+		return c->err->code;
+	snprintf(number, sizeof(number), "%d", pid);
+	r = pid ? one_process(c, number) : all_processes(c);
+	if (r)
+		return r;
 	h = (struct ohib_ghosts_header *)c->buf;
 	memcpy(h->magic, OHIB_GHOSTS_MAGIC, sizeof(h->magic));
 	h->version = OHIB_GHOSTS_VERSION;
@@ -322,11 +335,11 @@ static int collect_all(struct collect *c)
 	return 0;
 }
 
-int ghosts_collect(size_t max, void **data, size_t *len, struct ohib_err *err)
+int ghosts_collect_process(pid_t pid, size_t max, void **data, size_t *len, struct ohib_err *err)
 {
 	struct ohib_err own = {};
 	struct collect c = { .max = max, .err = err ? err : &own };
-	int r = collect_all(&c);
+	int r = collect(&c, pid);
 
 	map_free(&c.seen);
 	*data = NULL;
@@ -338,4 +351,9 @@ int ghosts_collect(size_t max, void **data, size_t *len, struct ohib_err *err)
 	*data = c.buf;
 	*len = c.len;
 	return 0;
+}
+
+int ghosts_collect(size_t max, void **data, size_t *len, struct ohib_err *err)
+{
+	return ghosts_collect_process(0, max, data, len, err);
 }

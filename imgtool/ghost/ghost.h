@@ -22,6 +22,9 @@ u64 ghost_id(u64 dev, u64 ino);
  */
 int ghosts_collect(size_t max, void **data, size_t *len, struct ohib_err *err);
 
+/* The same of a single process. */
+int ghosts_collect_process(pid_t pid, size_t max, void **data, size_t *len, struct ohib_err *err);
+
 /* Check a section and index it; @data is taken over, also on failure. -EBADMSG. */
 int ghosts_parse(void *data, size_t len, struct ghosts **out, struct ohib_err *err);
 /* The section of an image; an image without one gives an empty index. */

@@ -51,8 +51,12 @@ struct m_superblock {
 	bool has_uuid;
 	bool readonly;
 	u64 sb_flags;		/* MS_SYNCHRONOUS, MS_MANDLOCK, MS_LAZYTIME, MS_DIRSYNC … */
+	/* block: part of the device, when the machine was suspended; to be the same still */
+	u8 *ident;
+	size_t ident_len;
+	u64 ident_offset;
 	char *options;		/* fs-specific mount options, "size=65536k,mode=1777" */
-	struct m_dentry *root;	/* tmpfs, ramfs: the tree */
+	struct m_dentry *root;	/* tmpfs, ramfs, devtmpfs: the tree */
 	void *restore;		/* restore's own */
 };
 

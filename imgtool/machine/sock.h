@@ -58,8 +58,11 @@ struct m_sock {
 	u32 nl_dst_portid, nl_dst_group; /* connect(2) */
 	bool nl_pktinfo, nl_broadcast_error, nl_no_enobufs, nl_listen_all_nsid;
 	bool nl_cap_ack, nl_ext_ack, nl_strict;
-	u32 nl_lost;		/* multicast messages of the image kernel left out: its events mean
-				 * nothing under the next one, and such messages may get lost anyway */
+	/*
+	 * Multicast messages left out: the image kernel's events mean nothing under the next one,
+	 * and such messages may get lost anyway.
+	 */
+	u32 nl_lost;
 	u8 *filter;		/* classic BPF, struct sock_filter[] */
 	u32 filter_len;		/* instructions */
 	bool filter_locked;	/* SO_LOCK_FILTER */

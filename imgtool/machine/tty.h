@@ -30,13 +30,16 @@ struct m_tty {
 	bool locked;		/* TIOCSPTLCK */
 	bool packet;		/* TIOCPKT */
 	u8 packet_status;	/* TIOCPKT_* bits that the master has not read yet */
-	bool slave_closed;	/* the slave was open, and its last descriptor is closed: master reads EIO */
+	bool slave_closed;	/* it was open and is not any more: the master reads EIO */
 	/* Input of any terminal; for a pty what the master wrote. */
 	u8 *to_slave;		/* processed by the line discipline (and echoed), not read yet */
 	u32 to_slave_len;
 	u32 to_slave_canon;	/* bytes of complete lines in it (canonical mode) */
-	VEC(u32) to_slave_lines; /* canonical: where each complete line ends (after its last byte);
-				  * an end-of-file character stands as a NUL byte that ends a line */
+	/*
+	 * Canonical: where each complete line ends (after its last byte). An end-of-file character
+	 * stands as a NUL byte that ends a line.
+	 */
+	VEC(u32) to_slave_lines;
 	u8 *to_slave_raw;	/* came after that; neither processed nor echoed yet */
 	u32 to_slave_raw_len;
 	bool to_slave_lnext;	/* VLNEXT was typed: the next character is taken literally */
@@ -49,7 +52,7 @@ struct m_tty {
 	bool active;		/* the console that is shown */
 	u8 kbd_mode, vt_mode;	/* KDSKBMODE, KDSETMODE */
 	u8 kbd_meta, kbd_leds;	/* KDSKBMETA, KDSKBLED */
-	u16 *screen;		/* character cells (attribute << 8 | glyph), row by row; NULL: unknown */
+	u16 *screen;		/* cells (attribute << 8 | glyph), row by row; NULL: unknown */
 	u16 screen_rows, screen_cols;
 	u32 cursor_x, cursor_y;
 	void *restore;		/* restore's own */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* AF_INET and AF_INET6: for now what they are, so that a refusal says it. Source: include/net/sock.h. */
+/*
+ * AF_INET and AF_INET6: for now only what they are, so that a refusal says it.
+ * Source: include/net/sock.h.
+ */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

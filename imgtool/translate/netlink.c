@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * AF_NETLINK: port, groups, options. Messages of the kernel to a group tell of the image kernel's own
- * devices and links; they are counted and left out, as the protocol allows. An answer that a process
- * waits for cannot be left out.
+ * AF_NETLINK: port, groups, options. Messages to a group tell of the image kernel's own devices and
+ * links; they are counted and left out, as the protocol allows. An answer that a process waits for
+ * cannot be left out.
  * Source: net/netlink/af_netlink.c, net/netlink/genetlink.c.
  */
 #include <linux/netlink.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Pipes and FIFOs: size, and what was written and not read yet.
- * Source: include/linux/pipe_fs_i.h, fs/pipe.c. The ring's slots from tail up to head are in use; both
- * run freely and wrap, and the ring's size is a power of two.
+ * Source: include/linux/pipe_fs_i.h, fs/pipe.c. The ring's slots from tail up to head are in use;
+ * both run freely and wrap, and the ring's size is a power of two.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 #define PIPE_BUF_FLAGS_KNOWN 0x3f
 #define RING_MAX (1u << 20)	/* slots; fs.pipe-max-size is 256 by default */
 #define BUF_MAX (1u << 22)	/* bytes in one slot: a huge page at most */
+#define PIPE_MAX (1u << 30)	/* bytes in all of them */
 
 static bool page_uptodate(struct xlate *x, u64 page)
 {
@@ -25,17 +26,19 @@ static bool page_uptodate(struct xlate *x, u64 page)
 	return x_u64(x, page, F_PAGE_FLAGS) >> x->f->value[E_PG_UPTODATE] & 1;
 }
 
-static void pipe_buf(struct xlate *x, u64 buf, struct m_pipe *p)
+/* @total: bytes in the slots before. */
+static void pipe_buf(struct xlate *x, u64 buf, struct m_pipe *p, u64 *total)
 {
 	struct m_pipe_buf b = { .len = x_u64(x, buf, F_PIPEBUF_LEN) };
 	u64 flags = x_u64(x, buf, F_PIPEBUF_FLAGS), page = x_u64(x, buf, F_PIPEBUF_PAGE);
 	u64 ops = x_u64(x, buf, F_PIPEBUF_OPS);
 	int r;
 
-	if (flags & ~(u64)PIPE_BUF_FLAGS_KNOWN || b.len > BUF_MAX || !page) {
+	*total += b.len;
+	if (flags & ~(u64)PIPE_BUF_FLAGS_KNOWN || b.len > BUF_MAX || *total > PIPE_MAX || !page) {
 		if (!x->live)
-			x_refuse(x, "has a buffer of %u bytes with flags %#llx, which is not understood",
-				 b.len, (unsigned long long)flags);
+			x_refuse(x, "has a buffer of %u bytes with flags %#llx, which makes no "
+				 "sense", b.len, (unsigned long long)flags);
 		return;
 	}
 	/* spliced out of the page cache: the page may still be waiting for the disk */
@@ -57,7 +60,7 @@ static void pipe_buf(struct xlate *x, u64 buf, struct m_pipe *p)
 static struct m_pipe *xlate_pipe(struct xlate *x, u64 pipe, u64 inode)
 {
 	struct m_pipe *p = map_get(&x->pipes, pipe);
-	u64 size, bufs;
+	u64 size, bufs, total = 0;
 	u32 head, at;
 
 	if (p || !pipe || x_failed(x))
@@ -77,11 +80,13 @@ static struct m_pipe *xlate_pipe(struct xlate *x, u64 pipe, u64 inode)
 		x_refuse(x, "is a notification pipe (O_NOTIFICATION_PIPE)");
 	if (!size || size & (size - 1) || size > RING_MAX || head - at > size) {
 		if (!x->live)
-			ohib_err_pid(&x->err, x->pid, -EINVAL, "pipe at %#llx: %u..%u of %llu slots",
-				     (unsigned long long)pipe, at, head, (unsigned long long)size);
+			ohib_err_pid(&x->err, x->pid, -EINVAL, "pipe %#llx: slots %u..%u of %llu",
+				     (unsigned long long)pipe, at, head,
+				     (unsigned long long)size);
 	} else {
 		for (; at != head && !x_failed(x); at++)
-			pipe_buf(x, bufs + (at & (size - 1)) * x->f->size[T_PIPEBUF], p);
+			pipe_buf(x, bufs + (at & (size - 1)) * x->f->size[T_PIPEBUF], p,
+				 &total);
 	}
 	x_push(x, &x->m->pipes, p);
 	if (map_put(&x->pipes, pipe, p))

@@ -198,8 +198,8 @@ static void block_options(struct xlate *x, char *line)
 	opts += *opts == ',';
 	unescape(opts);
 	vec_foreach(mnt, &x->m->mounts) {
-		if (mnt->id != id || !mnt->sb || mnt->sb->kind != M_FS_BLOCK || mnt->sb->options ||
-		    !*opts)
+		if (mnt->id != id || !mnt->sb || mnt->sb->options || !*opts ||
+		    (mnt->sb->kind != M_FS_BLOCK && mnt->sb->kind != M_FS_KERNEL))
 			continue;
 		mnt->sb->options = arena_strdup(x->m->arena, opts);
 		if (!mnt->sb->options)
@@ -208,7 +208,8 @@ static void block_options(struct xlate *x, char *line)
 }
 
 /*
- * Options of file systems on disk are in structures of the file system's own module; what the kernel
+ * Options of file systems on disk (and of hugetlbfs and the like) are in structures that only the file
+ * system's own code or module knows; what the kernel
  * showed of them when the image was made is taken.
  */
 void xlate_block_options(struct xlate *x, const char *mountinfo)

@@ -125,5 +125,10 @@ void xlate_memory_fs(struct xlate *x)
 			continue;
 		if (sb->kind == M_FS_TMPFS || sb->kind == M_FS_RAMFS || sb->kind == M_FS_DEVTMPFS)
 			xlate_tree(x, sb);
+		/* names that come and go while they are read; looked at again when all stands still */
+		if (x->live && x_failed(x)) {
+			ohib_err_clear(&x->err);
+			sb->root = NULL;
+		}
 	}
 }

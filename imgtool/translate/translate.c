@@ -153,6 +153,8 @@ static void initial_mounts(struct xlate *x)
 	xlate_mounts(x, x_u64(x, x_u64(x, x->init_task, F_TASK_NSPROXY), F_NS_MNT));
 	if (x->opts->mountinfo)
 		xlate_block_options(x, x->opts->mountinfo);
+	if (x->opts->filesystems)
+		xlate_fs_identities(x, x->opts->filesystems);
 }
 
 static void swaps(struct xlate *x)
@@ -279,7 +281,8 @@ int machine_from_image(struct ohib_image *img, struct kernel_data *k, bool no_pa
 	o.realtime_ns = json_u64(root, "realtime_ns");
 	o.monotonic_ns = json_u64(root, "monotonic_ns");
 	o.boottime_ns = json_u64(root, "boottime_ns");
-	o.swaps = json_object_object_get(root, "swaps");
+	o.swaps = json_object_object_get(root, "swap_areas");
+	o.filesystems = json_object_object_get(root, "filesystems");
 	o.mountinfo = json_object_get_string(json_object_object_get(root, "mountinfo"));
 	r = machine_translate(k, &o, &m, err);
 	json_object_put(root);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Terminals: serial lines, virtual consoles and pseudo-terminals, each once for all that have it open.
+ * Terminals: serial lines, virtual consoles and pseudo-terminals, each once for all that have it
+ * open.
  * Source: include/linux/tty.h, include/linux/tty_driver.h, drivers/tty/pty.c.
  */
 #include <errno.h>
@@ -82,8 +83,9 @@ static bool main_devpts(struct xlate *x, u64 sb)
 }
 
 /*
- * What a pty has besides. While the master is open the slave's driver_data is its node's dentry; after
- * that nothing holds the node. A pty's ends each count once more than they are open (pty_common_install).
+ * What a pty has besides. While the master is open the slave's driver_data is its node's dentry;
+ * after that nothing holds the node. Each end counts the other as one more that has it open
+ * (pty_common_install).
  */
 static void pty(struct xlate *x, u64 slave, u64 master, struct m_tty *t)
 {
@@ -104,7 +106,7 @@ static void pty(struct xlate *x, u64 slave, u64 master, struct m_tty *t)
 	t->owner_gid = x_u64(x, inode, F_INODE_GID);
 	t->owner_mode = x_u64(x, inode, F_INODE_MODE) & 07777;
 	if (!main_devpts(x, x_u64(x, node, F_DENTRY_SB)))
-		x_refuse(x, "terminal %s is not of the devpts that is mounted on /dev/pts", t->name);
+		x_refuse(x, "terminal %s is not of the devpts on /dev/pts", t->name);
 }
 
 static void name_and_kind(struct xlate *x, u64 tty, struct m_tty *t)
@@ -147,7 +149,7 @@ struct m_tty *xlate_tty(struct xlate *x, u64 tty)
 	if (is_pty_master(x, tty))
 		tty = x_u64(x, tty, F_TTY_LINK);
 	t = map_get(&x->ttys, tty);
-	if (t || x_failed(x))
+	if (t || !tty || x_failed(x))
 		return t;
 	t = x_new(x, struct m_tty);
 	if (!t)

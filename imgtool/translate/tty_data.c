@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is on its way in a terminal: input not read yet, before and after the line discipline, and output
- * that the other side of a pty has not read or a serial line has not sent.
- * Source: drivers/tty/n_tty.c (a ring with free-running indices), drivers/tty/tty_buffer.c (a list of
- * flip buffers, of which [read, commit) is due), drivers/tty/serial/serial_core.c.
+ * What is on its way in a terminal: input not read yet, before and after the line discipline, and
+ * output that the other side of a pty has not read or a serial line has not sent.
+ * Source: drivers/tty/n_tty.c (a ring with free-running indices), drivers/tty/tty_buffer.c (a list
+ * of flip buffers, of which [read, commit) is due), drivers/tty/serial/serial_core.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -65,6 +65,7 @@ static void flip_buffers(struct xlate *x, u64 tty, const struct m_tty *t, struct
 {
 	u64 port = x_u64(x, tty, F_TTY_PORT), b;
 	u8 data[OHIB_PAGE_SIZE];
+	u32 nr = 0;
 
 	if (!port)
 		return;
@@ -74,7 +75,7 @@ static void flip_buffers(struct xlate *x, u64 tty, const struct m_tty *t, struct
 
 		/* twice the size: the flags' half holds characters too while none has a flag */
 		if (at > end || end > 2 * x_u64(x, b, F_TTYBUF_SIZE) ||
-		    out->v.n + (end - at) > FLIP_MAX) {
+		    out->v.n + (end - at) > FLIP_MAX || nr++ > FLIP_MAX) {
 			damaged(x, t, "raw buffer");
 			return;
 		}
@@ -104,7 +105,8 @@ static void input(struct xlate *x, u64 tty, struct m_tty *t)
 	t->to_slave_raw = finish(x, &raw, &t->to_slave_raw_len);
 	t->to_slave_lnext = x_u64(x, ldata, F_NTTY_LNEXT);
 	if (x_u64(x, ldata, F_NTTY_ECHO_HEAD) != x_u64(x, ldata, F_NTTY_ECHO_TAIL) && !x->live)
-		x_refuse(x, "terminal %s has echoed input that its output has no room for", t->name);
+		x_refuse(x, "terminal %s has echoed input that its output has no room for",
+			 t->name);
 	if (!x_u64(x, ldata, F_NTTY_ICANON))
 		return;
 	tail = x_u64(x, ldata, F_NTTY_READ_TAIL);

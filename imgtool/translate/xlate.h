@@ -24,6 +24,7 @@ struct x_clocks {
 	u32 hz;				/* 0: not known */
 };
 
+struct json_object;
 struct translate_opts;
 
 struct xlate {
@@ -111,8 +112,8 @@ int x_xarray(struct xlate *x, u64 xa, int (*fn)(struct xlate *x, u64 index, u64 
 /* Likewise, with the number of indices that the entry stands for: more than 1 for a large folio. */
 int x_xarray_ranges(struct xlate *x, u64 xa,
 		    int (*fn)(struct xlate *x, u64 index, u64 nr, u64 entry, void *arg), void *arg);
-/* The entry at @index; 0: none. @first, unless NULL: the lowest index that the entry stands for. */
-u64 x_xarray_get(struct xlate *x, u64 xa, u64 index, u64 *first);
+/* The entry at @index; 0: none. */
+u64 x_xarray_get(struct xlate *x, u64 xa, u64 index);
 
 /* One clock: where it stands, and what is added to it for the carried processes (time namespace). */
 struct x_clock {
@@ -161,6 +162,7 @@ void xlate_sysvipc(struct xlate *x);	/* sysvshm.c; also refuses what of IPC is n
 void xlate_sb_options(struct xlate *x, u64 ksb, struct m_superblock *sb);	/* sbopts.c */
 void xlate_block_options(struct xlate *x, const char *mountinfo);	/* of file systems on disk */
 void xlate_kernel_fs(struct xlate *x);	/* kernelfs.c: refuses what user space keeps in them */
+void xlate_fs_identities(struct xlate *x, struct json_object *list);	/* fsident.c */
 void xlate_swaps(struct xlate *x);	/* swap.c */
 /* Where the page is that swap slot @offset of area @type stands for. */
 void xlate_swap_page(struct xlate *x, u32 type, u64 offset, struct m_page_src *src);

@@ -11,6 +11,7 @@
 
 struct vdso_plan;
 struct ghost_list;
+struct mount_tree;
 
 /* How a process comes to be. */
 enum r_birth {
@@ -32,6 +33,7 @@ struct rproc {
 	VEC(struct rtask *) tasks;	/* leader first */
 	struct m_mm *mm;		/* what its memory holds; NULL: nothing of the machine */
 	int mem_fd;			/* /proc/PID/mem */
+	u64 thunks;			/* its page of thunk.c; 0: none yet */
 };
 
 struct restore {
@@ -48,6 +50,7 @@ struct restore {
 	u64 init_insn;
 	bool init_seized, init_timens;
 	int old_timens;			/* the time namespace of before */
+	u64 off_ns;			/* how long the machine was off, by CLOCK_REALTIME */
 	int root_fd;			/* O_PATH, the machine's root directory */
 	bool committed, rw;
 	pid_t next_temp_pid;
@@ -56,11 +59,11 @@ struct restore {
 	struct vdso_plan *vdso;
 	VEC(struct m_file *) opened;	/* with an object of files.c */
 	struct ghost_list *ghosts;
+	struct mount_tree *mounts;
 	bool rehearsal;			/* see restore.c */
 	VEC(struct m_pipe *) pipes;
 	VEC(struct m_sock *) socks;
 	bool unix_on_disk, unix_done, unix_unlink_later;
-	int unix_lone_peer;
 };
 
 static inline struct rtask *r_leader(struct rproc *p)
@@ -83,6 +86,8 @@ int seize_chain(struct restore *r);	/* kill what stands between PID 1 and the co
 /* clock.c */
 int clock_enter(struct restore *r);
 int clock_undo(struct restore *r);
+/* Of a time left on @clock what the time off leaves; at least 1. CLOCK_BOOTTIME went on meanwhile. */
+u64 clock_left(const struct restore *r, s32 clock, u64 left_ns);
 
 /* plan.c: who is made by whom */
 int plan_make(struct restore *r);
@@ -163,6 +168,7 @@ int stop_process(struct restore *r, struct rproc *p);
 int thread_park(struct restore *r, struct rtask *t);
 int thread_sleep(struct restore *r, struct rtask *t);
 int thread_set(struct restore *r, struct rtask *t);
+u64 thunk_make(struct restore *r, struct rtask *t, struct user_regs_struct *u);
 
 int orphans_find(struct restore *r, bool *found); /* orphans.c: among what is mounted */
 
@@ -173,8 +179,10 @@ void ghosts_close(struct restore *r);
 int open_by_number(struct restore *r, const struct m_mount *mnt, u64 ino, u32 generation, int flags);
 
 /* mounts.c, tmpfs.c */
-#define MOUNTS_ROOT "/.overlay-root"	/* where the tree is built */
+#define MOUNTS_ROOT "/run/overlay-root/root"	/* where the tree is built */
 int mounts_build(struct restore *r);
 int mounts_writable(struct restore *r);
 int mounts_switch(struct restore *r);
+int mounts_finish(struct restore *r);	/* once every socket has its name */
 void mounts_undo(struct restore *r);
+void mounts_free(struct restore *r);

@@ -1,199 +1,218 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mount tree, built on a folder of the initramfs and moved over its root in the end, as
- * switch_root does. Each mount is a clone of its super block's base, so that bind mounts and several
- * mounts of one file system are nothing special.
+ * The machine's mount tree under this kernel. It is built in a place of its own in the initramfs, with
+ * every file system on a disk read-only and its device too; after the commit they are made writable
+ * and the tree is moved over /, as switch_root does.
+ *
+ * While it is built each super block has a mount of its own, of all of it, that nothing is mounted on:
+ * the machine's mounts are clones of (parts of) it, attached in the machine's order.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mount.h>
+#include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "fs.h"
+#include "mounts.h"
+#include "util/cleanup.h"
 
 
-#ifndef MOVE_MOUNT_SET_GROUP
-#define MOVE_MOUNT_SET_GROUP 0x100
-#endif
+/* @path below @dir, without a link or a mount on the way; "" and "/" are @dir itself. */
+static int open_inside(int dir, const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+	};
+	int fd;
 
-/* The initramfs's own root, which the machine's root file system is mounted over. */
+	while (*path == '/')
+		path++;
+	fd = (int)syscall(SYS_openat2, dir, *path ? path : ".", &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
+}
+
+static int attach(int mnt, int where)
+{
+	return move_mount(mnt, "", where, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) ?
+		       -errno : 0;
+}
+
+static int stage(struct restore *r)
+{
+	int ret;
+
+	r->mounts = calloc(1, sizeof(*r->mounts));
+	if (!r->mounts)
+		return r_fail(r, -ENOMEM, "no memory");
+	ret = initramfs_list(r);
+	if (ret)
+		return ret;
+	mkdir("/run", 0755);
+	mkdir(MOUNTS_BASE, 0700);
+	if (mount("overlay-root", MOUNTS_BASE, "tmpfs", 0, "mode=700"))
+		return r_fail(r, -errno, "cannot mount " MOUNTS_BASE);
+	r->mounts->staged = true;
+	if (mount(NULL, MOUNTS_BASE, NULL, MS_PRIVATE, NULL) || mkdir(MOUNTS_ROOT, 0755))
+		return r_fail(r, -errno, "cannot prepare " MOUNTS_BASE);
+	return 0;
+}
+
 static bool is_rootfs(const struct m_mount *m)
 {
-	return !m->parent && !strcmp(m->sb->fstype, "rootfs");
+	return !m->parent;
 }
 
-static bool is_root(const struct m_mount *m)
+/* A mount of all of the super block at a place of its own. */
+static int make_sb(struct restore *r, struct r_sb *sb, size_t number)
 {
-	return !m->parent || (is_rootfs(m->parent) && !strcmp(m->mountpoint, "/"));
-}
-
-static int move_mount_fd(int from, int to)
-{
-	return (int)syscall(SYS_move_mount, from, "", to, "",
-			    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-}
-
-/* A detached clone of what is at @root of the super block. */
-static int clone_tree(const struct m_mount *m)
-{
-	int base = open(superblock_base(m->sb), O_PATH | O_CLOEXEC), ret;
-	const char *rel = m->root ? m->root : "/";
-
-	if (base < 0)
-		return -errno;
-	while (*rel == '/')
-		rel++;
-	ret = (int)syscall(SYS_open_tree, base, rel,
-			   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (*rel ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH));
-	if (ret < 0)
-		ret = -errno;
-	close(base);
-	return ret;
-}
-
-/* A mount point that only the file system in memory below lacks is made. */
-static int open_point(struct restore *r, const struct m_mount *m)
-{
-	int fd = path_open(r, m->mountpoint, O_PATH, 0), dir;
-	char parent[PATH_MAX];
-	char *slash;
-
-	if (fd != -ENOENT || !m->parent || m->parent->sb->kind == M_FS_BLOCK)
-		return fd;
-	snprintf(parent, sizeof(parent), "%s", m->mountpoint);
-	slash = strrchr(parent, '/');
-	if (!slash || !slash[1])
-		return fd;
-	*slash = '\0';
-	dir = path_open(r, *parent ? parent : "/", O_PATH | O_DIRECTORY, 0);
-	if (dir < 0)
-		return fd;
-	if (!mkdirat(dir, slash + 1, 0755))
-		fd = path_open(r, m->mountpoint, O_PATH, 0);
-	close(dir);
-	return fd;
-}
-
-#define PER_MOUNT                                                                                  \
-	(MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME |             \
-	 MS_STRICTATIME | MS_RDONLY | MS_NOSYMFOLLOW)
-
-#ifndef MS_NOSYMFOLLOW
-#define MS_NOSYMFOLLOW 256
-#endif
-
-static int set_flags(struct restore *r, const struct m_mount *m, int at)
-{
-	char path[40];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", at);
-	if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | (m->flags & PER_MOUNT), NULL))
-		return r_fail(r, -errno, "cannot set the flags of mount %s", m->mountpoint);
-	return 0;
-}
-
-static int make_one(struct restore *r, struct m_mount *m)
-{
-	int tree, point, ret = 0;
-
-	tree = clone_tree(m);
-	if (tree < 0)
-		return r_fail(r, tree, "cannot reach %s of the file system of mount %s",
-			      m->root ? m->root : "/", m->mountpoint);
-	if (!is_root(m)) {
-		point = open_point(r, m);
-	} else {
-		mkdir(MOUNTS_ROOT, 0700);
-		point = open(MOUNTS_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	}
-	if (point < 0)
-		ret = r_fail(r, point, "mount point %s is not there", m->mountpoint);
-	else if (move_mount_fd(tree, point))
-		ret = r_fail(r, -errno, "cannot mount on %s", m->mountpoint);
-	else if (is_root(m))
-		r->root_fd = fcntl(tree, F_DUPFD_CLOEXEC, 0);
-	if (!ret)
-		ret = set_flags(r, m, tree);
-	if (point >= 0)
-		close(point);
-	m->restore = (void *)(long)(tree + 1);
-	return ret;
-}
-
-/* Descriptor of a mount's root, kept until the tree is whole. */
-static int fd_of(const struct m_mount *m)
-{
-	return (int)(long)m->restore - 1;
-}
-
-static struct m_mount *first_of_group(struct restore *r, s32 group, const struct m_mount *not)
-{
-	struct m_mount *m;
-
-	vec_foreach(m, &r->m->mounts)
-		if (m->peer_group == group)
-			return m == not ? NULL : m;
-	return NULL;
-}
-
-static int propagate(struct restore *r, const struct m_mount *m, unsigned long how)
-{
-	char path[40];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd_of(m));
-	return mount(NULL, path, NULL, how, NULL) ?
-		       r_fail(r, -errno, "cannot set the propagation of mount %s", m->mountpoint) : 0;
-}
-
-static int join_group(struct restore *r, const struct m_mount *m, const struct m_mount *of)
-{
-	if (syscall(SYS_move_mount, fd_of(of), "", fd_of(m), "",
-		    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_SET_GROUP))
-		return r_fail(r, -errno, "mount %s cannot join the peers of %s (needs Linux 5.15)",
-			      m->mountpoint, of->mountpoint);
-	return 0;
-}
-
-/* When all mounts are there, or they would multiply. */
-static int set_propagation(struct restore *r)
-{
-	struct m_mount *m, *first;
+	_cleanup_close_ int mnt = -1, where = -1;
 	int ret = 0;
 
-	vec_foreach(m, &r->m->mounts) {
-		if (!m->restore)
-			continue;
-		first = m->master_group ? first_of_group(r, m->master_group, m) : NULL;
-		if (!ret && first) {
-			ret = join_group(r, m, first);
-			if (!ret)
-				ret = propagate(r, m, MS_SLAVE);
-		}
-		first = m->peer_group ? first_of_group(r, m->peer_group, m) : NULL;
-		if (!ret && first && !m->master_group)
-			ret = join_group(r, m, first);
-		else if (!ret && m->peer_group)
-			ret = propagate(r, m, MS_SHARED);
-		if (!ret && m->unbindable)
-			ret = propagate(r, m, MS_UNBINDABLE);
+	if (sb->m->kind == M_FS_INTERNAL)
+		return r_fail(r, -EOPNOTSUPP, "file system %s: cannot be mounted", sb->m->fstype);
+	if (sb->m->kind == M_FS_BLOCK) {
+		ret = blockdev_find(r, sb);
+		if (!ret && !r->rw)
+			ret = blockdev_check(r, sb);
+		if (!ret && !r->rw)
+			ret = blockdev_lock(r, sb->dev);
 	}
-	return ret;
+	if (!ret)
+		ret = fs_make(r, sb, &mnt);
+	if (ret)
+		return ret;
+	sprintf(sb->place, MOUNTS_BASE "/%zu", number);
+	if (mkdir(sb->place, 0700))
+		return r_fail(r, -errno, "cannot make %s", sb->place);
+	where = open(sb->place, O_PATH | O_CLOEXEC);
+	ret = where < 0 ? -errno : attach(mnt, where);
+	if (ret)
+		return r_fail(r, ret, "file system %s: cannot be mounted on %s", sb->m->fstype,
+			      sb->place);
+	sb->fd = mnt;
+	mnt = -1;
+	switch (sb->m->kind) {
+	case M_FS_TMPFS:
+	case M_FS_RAMFS:
+		return tmpfs_fill(r, sb);
+	case M_FS_DEVTMPFS:
+		return devtmpfs_add(r, sb);
+	default:
+		return 0;
+	}
 }
 
-static void close_points(struct restore *r)
+static struct r_sb *get_sb(struct restore *r, struct m_mount *m)
 {
-	struct m_mount *m;
+	struct r_sb *sb = m->sb->restore;
 
-	vec_foreach(m, &r->m->mounts) {
-		if (m->restore)
-			close(fd_of(m));
-		m->restore = NULL;
+	if (sb)
+		return sb;
+	sb = calloc(1, sizeof(*sb));
+	if (!sb || vec_push(&r->mounts->sbs, sb)) {
+		free(sb);
+		r_fail(r, -ENOMEM, "no memory");
+		return NULL;
 	}
+	sb->fd = -1;
+	sb->m = m->sb;
+	m->sb->restore = sb;
+	sb->source = m->devname && *m->devname ? m->devname : m->sb->fstype;
+	return make_sb(r, sb, r->mounts->sbs.n) ? NULL : sb;
+}
+
+static int set_flags(int mnt, u64 ms)
+{
+	static const struct {
+		u64 ms, attr;
+	} flags[] = {
+		{ MS_RDONLY, MOUNT_ATTR_RDONLY },     { MS_NOSUID, MOUNT_ATTR_NOSUID },
+		{ MS_NODEV, MOUNT_ATTR_NODEV },	      { MS_NOEXEC, MOUNT_ATTR_NOEXEC },
+		{ MS_NODIRATIME, MOUNT_ATTR_NODIRATIME },
+		{ MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
+	};
+	struct mount_attr a = { .attr_clr = MOUNT_ATTR__ATIME };
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		*(ms & flags[i].ms ? &a.attr_set : &a.attr_clr) |= flags[i].attr;
+	a.attr_set |= ms & MS_NOATIME ? MOUNT_ATTR_NOATIME :
+		      ms & MS_RELATIME ? MOUNT_ATTR_RELATIME : MOUNT_ATTR_STRICTATIME;
+	return mount_setattr(mnt, "", AT_EMPTY_PATH, &a, sizeof(a)) ? -errno : 0;
+}
+
+/* The folder or file in the parent that it is mounted on. */
+static int open_place(struct restore *r, struct m_mount *m)
+{
+	struct r_mount *parent = m->parent->restore;
+	size_t skip = strlen(m->parent->mountpoint);
+	int fd;
+
+	if (is_rootfs(m->parent)) {
+		if (strcmp(m->mountpoint, "/"))
+			return r_fail(r, -EOPNOTSUPP, "mount %s: hidden under the root file system",
+				      m->mountpoint);
+		fd = open(MOUNTS_ROOT, O_PATH | O_CLOEXEC);
+		return fd < 0 ? r_fail(r, -errno, "cannot open " MOUNTS_ROOT) : fd;
+	}
+	if (!parent || strncmp(m->mountpoint, m->parent->mountpoint, skip))
+		return r_fail(r, -EINVAL, "mount %s: not below its parent", m->mountpoint);
+	fd = open_inside(parent->fd, m->mountpoint + skip);
+	return fd < 0 ? r_fail(r, fd, "mount %s: the place is not there: %s", m->mountpoint,
+			       strerror(-fd)) : fd;
+}
+
+static int make_mount(struct restore *r, struct m_mount *m)
+{
+	_cleanup_close_ int part = -1, mnt = -1, where = -1;
+	struct r_mount *t;
+	struct r_sb *sb;
+	int ret;
+
+	if (!m->sb || !m->mountpoint || !m->root || m->detached)
+		return r_fail(r, -EINVAL, "mount %s: not whole", m->mountpoint ? m->mountpoint : "?");
+	sb = get_sb(r, m);
+	if (!sb)
+		return r->e && r->e->code ? r->e->code : -EINVAL;
+	part = open_inside(sb->fd, m->root);
+	if (part < 0)
+		return r_fail(r, part, "mount %s: %s of %s is not there", m->mountpoint, m->root,
+			      sb->source);
+	mnt = open_tree(part, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (mnt < 0)
+		return r_fail(r, -errno, "mount %s: cannot be made", m->mountpoint);
+	ret = set_flags(mnt, m->flags);
+	if (ret)
+		return r_fail(r, ret, "mount %s: cannot set its flags", m->mountpoint);
+	where = open_place(r, m);
+	if (where < 0)
+		return where;
+	ret = attach(mnt, where);
+	if (ret)
+		return r_fail(r, ret, "mount %s: cannot be attached: %s", m->mountpoint, strerror(-ret));
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return r_fail(r, -ENOMEM, "no memory");
+	t->fd = mnt;
+	mnt = -1;
+	m->restore = t;
+	return 0;
+}
+
+/* What is over everything else at "/" is what the machine calls its root. */
+static int use_root(struct restore *r, const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return r_fail(r, -errno, "cannot open %s", path);
+	close(r->root_fd);
+	r->root_fd = fd;
+	return 0;
 }
 
 int mounts_build(struct restore *r)
@@ -201,83 +220,178 @@ int mounts_build(struct restore *r)
 	struct m_mount *m;
 	int ret;
 
-	/* Nothing that is mounted here is to appear anywhere else. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return r_fail(r, -errno, "cannot make the initramfs's mounts private");
-	ret = superblocks_mount(r);
-	if (r->root_fd >= 0)
-		close(r->root_fd);
-	r->root_fd = -1;
-	vec_foreach(m, &r->m->mounts)
-		if (!ret && !is_rootfs(m))
-			ret = make_one(r, m);
-	if (!ret && r->root_fd < 0)
-		ret = r_fail(r, -EINVAL, "the machine has no root mount");
+	ret = sharing_check(r);
 	if (!ret)
-		ret = set_propagation(r);
-	close_points(r);
-	return ret;
+		ret = stage(r);
+	if (ret)
+		return ret;
+	vec_foreach(m, &r->m->mounts) {
+		if (is_rootfs(m))
+			continue;
+		ret = make_mount(r, m);
+		if (!ret && !strcmp(m->mountpoint, "/"))
+			ret = use_root(r, MOUNTS_ROOT);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 int mounts_writable(struct restore *r)
 {
-	return superblocks_writable(r);
+	struct r_sb *sb;
+	int ret = 0;
+
+	vec_foreach(sb, &r->mounts->sbs) {
+		if (!ret && sb->dev)
+			ret = blockdev_unlock(r, sb->dev);
+		if (!ret && sb->dev && !sb->m->readonly)
+			ret = fs_change(r, sb, NULL, false);
+	}
+	return ret;
 }
 
-/* The initramfs's files: their memory is the machine's now. Other file systems are left alone. */
-static void remove_tree(int dir, dev_t dev)
+/* By its lowest mount: something may be mounted over the root. */
+static int move_tree(struct restore *r, int old_root)
 {
-	struct dirent *d;
-	struct stat st;
-	DIR *s = fdopendir(dir);
+	struct m_mount *m;
+	int ret;
 
-	while (s && (d = readdir(s))) {
-		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..") ||
-		    fstatat(dirfd(s), d->d_name, &st, AT_SYMLINK_NOFOLLOW) || st.st_dev != dev)
+	vec_foreach(m, &r->m->mounts) {
+		if (is_rootfs(m) || !is_rootfs(m->parent))
 			continue;
-		if (S_ISDIR(st.st_mode)) {
-			int sub = openat(dirfd(s), d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-			if (sub >= 0)
-				remove_tree(sub, dev);
-			unlinkat(dirfd(s), d->d_name, AT_REMOVEDIR);
-		} else {
-			unlinkat(dirfd(s), d->d_name, 0);
-		}
+		ret = attach(((struct r_mount *)m->restore)->fd, old_root);
+		return ret ? r_fail(r, ret, "cannot move the machine's tree over /") : 0;
 	}
-	if (s)
-		closedir(s);
-	else
-		close(dir);
+	return r_fail(r, -EINVAL, "the machine has no root file system");
 }
 
 int mounts_switch(struct restore *r)
 {
-	struct stat st;
-	int old, ret = 0;
+	_cleanup_close_ int old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct r_sb *sb;
+	int ret;
 
-	old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (old < 0 || fstat(old, &st))
-		return r_fail(r, -errno, "cannot open the initramfs's root");
-	superblocks_unmount(r, false);
-	if (chdir(MOUNTS_ROOT) || mount(".", "/", NULL, MS_MOVE, NULL))
-		ret = r_fail(r, -errno, "cannot move the machine's root over the initramfs's");
-	if (!ret && chdir("/"))
-		ret = r_fail(r, -errno, "cannot go back to the initramfs's root");
-	if (!ret && (st.st_mode & S_IFMT) == S_IFDIR)
-		remove_tree(old, st.st_dev);
-	else
-		close(old);
+	if (old_root < 0)
+		return r_fail(r, -errno, "cannot open /");
+	/* systemd in an initramfs has it all shared. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return r_fail(r, -errno, "cannot make the initramfs's mounts private");
+	ret = sharing_set(r);
+	if (ret)
+		return ret;
+	vec_foreach(sb, &r->mounts->sbs) {
+		ret = sb->m->kind == M_FS_DEVTMPFS ? devtmpfs_attrs(r, sb) : 0;
+		if (ret)
+			return ret;
+		if (sb->place[0] && umount2(sb->place, MNT_DETACH))
+			return r_fail(r, -errno, "cannot unmount %s", sb->place);
+	}
+	ret = move_tree(r, old_root);
+	if (ret)
+		return ret;
+	r->mounts->moved = true;
+	if (umount2(MOUNTS_BASE, MNT_DETACH))
+		return r_fail(r, -errno, "cannot unmount " MOUNTS_BASE);
+	ret = initramfs_unmount(r);
+	if (ret)
+		return ret;
+	if (fchdir(r->root_fd) || chroot(".") || chdir("/"))
+		return r_fail(r, -errno, "cannot change to the machine's root");
+	return initramfs_delete(r, old_root);
+}
+
+int mounts_finish(struct restore *r)
+{
+	struct r_sb *sb;
+	int ret = 0;
+
+	vec_foreach(sb, &r->mounts->sbs) {
+		bool memory = sb->m->kind == M_FS_TMPFS || sb->m->kind == M_FS_RAMFS;
+
+		if (!ret && memory)
+			ret = tmpfs_finish(r, sb);
+		if (!ret && memory && sb->m->readonly)
+			ret = fs_change(r, sb, NULL, true);
+	}
 	return ret;
+}
+
+void mounts_free(struct restore *r)
+{
+	struct m_mount *m;
+	struct r_sb *sb;
+
+	if (!r->mounts)
+		return;
+	vec_foreach(m, &r->m->mounts) {
+		struct r_mount *t = m->restore;
+
+		if (t)
+			close(t->fd);
+		free(t);
+		m->restore = NULL;
+	}
+	vec_foreach(sb, &r->mounts->sbs) {
+		sb->m->restore = NULL;
+		if (sb->fd >= 0)
+			close(sb->fd);
+		blockdev_close(sb->dev);
+		for (size_t i = 0; i < sb->made.n; i++)
+			free(sb->made.v[i].path);
+		vec_free(&sb->made);
+		free(sb);
+	}
+	vec_free(&r->mounts->sbs);
+	for (size_t i = 0; i < r->mounts->initramfs.n; i++)
+		free(r->mounts->initramfs.v[i]);
+	vec_free(&r->mounts->initramfs);
+	free(r->mounts);
+	r->mounts = NULL;
+}
+
+/* Lazily, when something still holds on to it: the ordinary boot must be able to go on. */
+static void unmount(const char *path)
+{
+	if (umount2(path, UMOUNT_NOFOLLOW))
+		umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
 void mounts_undo(struct restore *r)
 {
-	close_points(r);
-	if (r->root_fd >= 0)
-		close(r->root_fd);
-	r->root_fd = -1;
-	umount2(MOUNTS_ROOT, MNT_DETACH);
-	rmdir(MOUNTS_ROOT);
-	superblocks_unmount(r, true);
+	char path[4096 + sizeof(MOUNTS_ROOT)];
+	struct r_sb *sb;
+
+	if (!r->mounts || r->mounts->moved)
+		return;
+	use_root(r, "/");
+	vec_foreach(sb, &r->mounts->sbs)
+		devtmpfs_undo(sb);
+	for (size_t i = r->m->mounts.n; i-- > 0;) {
+		struct m_mount *m = r->m->mounts.v[i];
+		struct r_mount *t = m->restore;
+
+		if (!t)
+			continue;
+		close(t->fd);
+		free(t);
+		m->restore = NULL;
+		snprintf(path, sizeof(path), MOUNTS_ROOT "%s", m->mountpoint);
+		unmount(path);
+	}
+	for (size_t i = r->mounts->sbs.n; i-- > 0;) {
+		sb = r->mounts->sbs.v[i];
+		if (sb->fd >= 0)
+			close(sb->fd);
+		sb->fd = -1;
+		if (sb->place[0])
+			unmount(sb->place);
+		if (sb->dev)
+			blockdev_unlock(r, sb->dev);
+	}
+	if (r->mounts->staged) {
+		unmount(MOUNTS_BASE);
+		rmdir(MOUNTS_BASE);
+	}
+	mounts_free(r);
 }

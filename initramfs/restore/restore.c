@@ -352,6 +352,8 @@ static int after_commit(struct restore *r)
 	}
 	if (!ret)
 		ret = files_finish(r);
+	if (!ret && !r->o->keep_mounts)
+		ret = mounts_finish(r);
 	if (!ret)
 		ret = tree_zombies(r);
 	/* From here on only time and registers are left. */
@@ -366,6 +368,7 @@ static int after_commit(struct restore *r)
 	files_close(r);
 	ttys_close(r);
 	shmem_close(r);
+	mounts_free(r);
 	if (!ret && r->o->settle)
 		ret = r->o->settle(r->o->arg, r->e);
 	for_each_machine_proc(p, r)

@@ -1,167 +1,235 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Contents of file systems that live in memory: names, links, nodes, owners, modes, times, xattrs. */
+/*
+ * The contents of file systems that live in memory.
+ * A socket that somebody holds gets its name by bind(), from whoever makes the socket: that name is
+ * left out first and gets its owner, mode and times at the end.
+ */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 
-#include "fs.h"
+#include "mounts.h"
+#include "util/cleanup.h"
 #include "util/map.h"
 
-struct tree {
+#define DEPTH_MAX 2048	/* a path has 4096 bytes */
+
+struct fill {
 	struct restore *r;
-	int root;
-	bool merge;
-	struct map first;	/* inode's kaddr → path of its first name */
-	char path[PATH_MAX];	/* of what is being made, relative to root */
+	struct map live;	/* m_inode of sockets that somebody holds */
+	struct map links;	/* m_inode with more than one name, to (fd + 1) of the first */
+	VEC(int) fds;
 };
 
-static struct timespec ts_of(s64 ns)
+static struct m_dentry *child_of(struct m_dentry *d, const char *name, size_t len)
 {
-	struct timespec ts = { ns / (s64)NSEC_PER_SEC, ns % (s64)NSEC_PER_SEC };
+	struct m_dentry *c;
 
-	if (ts.tv_nsec < 0) {
-		ts.tv_nsec += (long)NSEC_PER_SEC;
-		ts.tv_sec--;
+	vec_foreach(c, &d->children)
+		if (!strncmp(c->name, name, len) && !c->name[len])
+			return c;
+	return NULL;
+}
+
+static struct m_dentry *look_up(struct m_dentry *d, const char *path)
+{
+	while (d && *path) {
+		size_t len = strcspn(path, "/");
+
+		if (len)
+			d = child_of(d, path, len);
+		path += len + (path[len] == '/');
 	}
-	return ts;
+	return d;
 }
 
-static int fail(struct tree *t, const char *what)
+/* Names of @sb that bound sockets hold. */
+static int find_live(struct fill *f, struct m_superblock *sb)
 {
-	int err = errno;
+	struct m_dentry *d;
+	struct m_sock *s;
 
-	return r_fail(t->r, -err, "file in memory %s: %s", t->path, what);
-}
+	vec_foreach(s, &f->r->m->socks) {
+		struct m_path *p = s->path;
+		size_t skip;
 
-/* Owner before mode, which it would clear bits of; times last of all. */
-static int set_meta(struct tree *t, const struct m_inode *in)
-{
-	struct timespec ts[2] = { ts_of(in->atime_ns), ts_of(in->mtime_ns) };
-	char proc[48];
-	int fd, ret = 0, flags;
-
-	if (fchownat(t->root, t->path, in->uid, in->gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-		return fail(t, "cannot set its owner");
-	if (!S_ISLNK(in->mode) && fchmodat(t->root, *t->path ? t->path : ".", in->mode & 07777, 0))
-		return fail(t, "cannot set its mode");
-	fd = in->xattrs.n || in->fs_flags ? openat(t->root, *t->path ? t->path : ".",
-						   O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	for (size_t i = 0; !ret && fd >= 0 && i < in->xattrs.n; i++)
-		if (setxattr(proc, in->xattrs.v[i].name, in->xattrs.v[i].value, in->xattrs.v[i].len, 0) &&
-		    !t->merge)
-			ret = fail(t, in->xattrs.v[i].name);
-	if (fd >= 0)
-		close(fd);
-	if (!ret && utimensat(t->root, *t->path ? t->path : ".", ts, AT_SYMLINK_NOFOLLOW))
-		ret = fail(t, "cannot set its times");
-	if (!ret && in->fs_flags && (S_ISREG(in->mode) || S_ISDIR(in->mode))) {
-		flags = (int)in->fs_flags;
-		fd = openat(t->root, *t->path ? t->path : ".", O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || ioctl(fd, FS_IOC_SETFLAGS, &flags))
-			ret = fail(t, "cannot set its flags");
-		if (fd >= 0)
-			close(fd);
+		if (!p || p->unlinked || !p->mnt || p->mnt->sb != sb)
+			continue;
+		skip = strcmp(p->mnt->mountpoint, "/") ? strlen(p->mnt->mountpoint) : 0;
+		if (strncmp(p->path, p->mnt->mountpoint, skip))
+			continue;
+		d = look_up(look_up(sb->root, p->mnt->root), p->path + skip);
+		if (d && S_ISSOCK(d->inode->mode) && map_put(&f->live, (u64)(uintptr_t)d->inode, d))
+			return r_fail(f->r, -ENOMEM, "no memory");
 	}
-	return ret;
+	return 0;
 }
 
-static int make_file(struct tree *t, const struct m_inode *in)
+static int make_file(struct fill *f, struct m_inode *i, int dir, const char *name)
 {
-	int fd = openat(t->root, t->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), ret = 0;
+	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+					0600);
 
 	if (fd < 0)
-		return fail(t, "cannot be made");
-	if (in->shmem && ftruncate(fd, (off_t)in->shmem->size))
-		ret = fail(t, "cannot be sized");
-	if (!ret && in->shmem)
-		ret = shmem_fill(t->r, in->shmem, fd);
-	close(fd);
-	return ret;
+		return -errno;
+	if (!i->shmem)
+		return 0;
+	if (ftruncate(fd, (off_t)i->shmem->size))
+		return -errno;
+	return shmem_fill(f->r, i->shmem, fd);
 }
 
-/* Majors that the kernel deals out as drivers come: the same number may be another device now. */
-static bool dynamic_major(u64 rdev)
+static int make_one(struct fill *f, struct m_inode *i, int dir, const char *name)
 {
-	unsigned int maj = major(rdev);
-
-	return (maj >= 234 && maj <= 254) || maj >= 384;
-}
-
-static int make_node(struct tree *t, const struct m_inode *in)
-{
-	struct stat st;
-
-	if (t->merge) {
-		/* The kernel's and udev's own stay; what only the machine had is added. */
-		if (!fstatat(t->root, t->path, &st, AT_SYMLINK_NOFOLLOW))
-			return (st.st_mode & S_IFMT) == (in->mode & S_IFMT) ? 0 : 1;
-		if ((S_ISCHR(in->mode) || S_ISBLK(in->mode)) && dynamic_major(in->rdev))
-			return 1;
-	}
-	switch (in->mode & S_IFMT) {
-	case S_IFDIR:
-		return mkdirat(t->root, t->path, 0700) ? fail(t, "cannot be made") : 0;
-	case S_IFLNK:
-		return symlinkat(in->symlink ? in->symlink : "", t->root, t->path) ?
-			       fail(t, "cannot be made") : 0;
+	switch (i->mode & S_IFMT) {
 	case S_IFREG:
-		return make_file(t, in);
+		return make_file(f, i, dir, name);
+	case S_IFDIR:
+		return mkdirat(dir, name, 0700) ? -errno : 0;
+	case S_IFLNK:
+		return symlinkat(i->symlink ? i->symlink : "", dir, name) ? -errno : 0;
+	case S_IFCHR:
+	case S_IFBLK:
+	case S_IFIFO:
+	case S_IFSOCK:	/* nobody holds it: connecting to it is refused, as it was */
+		return mknodat(dir, name, (i->mode & S_IFMT) | 0600, i->rdev) ? -errno : 0;
 	default:
-		return mknodat(t->root, t->path, (in->mode & S_IFMT) | 0600, in->rdev) ?
-			       fail(t, "cannot be made") : 0;
+		return -EINVAL;
 	}
 }
 
-static int make(struct tree *t, const struct m_dentry *d)
+static int make_link(struct fill *f, struct m_inode *i, int dir, const char *name, bool *done)
 {
-	const struct m_inode *in = d->inode;
-	const struct m_dentry *child;
-	size_t len = strlen(t->path);
-	char *first;
+	u64 first = (u64)(uintptr_t)map_get(&f->links, (u64)(uintptr_t)i);
+	int fd;
+
+	*done = false;
+	if (S_ISDIR(i->mode) || i->nlink < 2)
+		return 0;
+	if (first) {
+		*done = true;
+		return linkat((int)first - 1, "", dir, name, AT_EMPTY_PATH) ? -errno : 0;
+	}
+	fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1 && errno == ENOENT)
+		return 0; /* it is to be made first */
+	if (fd < 0)
+		return -errno;
+	if (vec_push(&f->fds, fd)) {
+		close(fd);
+		return -ENOMEM;
+	}
+	return map_put(&f->links, (u64)(uintptr_t)i, (void *)(uintptr_t)(fd + 1));
+}
+
+static int fill_dir(struct fill *f, struct m_dentry *d, int dir, unsigned int depth);
+
+static int fill_child(struct fill *f, struct m_dentry *d, int dir, unsigned int depth)
+{
+	struct m_inode *i = d->inode;
+	bool linked;
 	int ret;
 
-	first = map_get(&t->first, (u64)in);
-	if (first) {
-		if (linkat(t->root, first, t->root, t->path, 0) && !(t->merge && errno == EEXIST))
-			return fail(t, "cannot be linked");
+	if (map_get(&f->live, (u64)(uintptr_t)i))
 		return 0;
-	}
-	if (*t->path) {
-		ret = make_node(t, in);
-		if (ret)
-			return ret < 0 ? ret : 0;
-		if (!S_ISDIR(in->mode)) {
-			first = arena_strdup(t->r->m->arena, t->path);
-			if (!first || map_put(&t->first, (u64)in, first))
-				return r_fail(t->r, -ENOMEM, "no memory for links");
-		}
-	}
-	vec_foreach(child, &d->children) {
-		int n = snprintf(t->path + len, sizeof(t->path) - len, "%s%s", len ? "/" : "", child->name);
+	ret = make_link(f, i, dir, d->name, &linked);
+	if (ret || linked)
+		return ret ? r_fail(f->r, ret, "%s: cannot be linked", d->name) : 0;
+	ret = make_one(f, i, dir, d->name);
+	if (!ret)
+		ret = make_link(f, i, dir, d->name, &linked);
+	if (ret)
+		return r_fail(f->r, ret, "%s: cannot be made: %s", d->name, strerror(-ret));
+	if (S_ISDIR(i->mode)) {
+		_cleanup_close_ int sub = openat(dir, d->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC |
+								       O_NOFOLLOW);
 
-		if (n < 0 || (size_t)n >= sizeof(t->path) - len)
-			return r_fail(t->r, -ENAMETOOLONG, "file in memory %s", child->name);
-		ret = make(t, child);
-		t->path[len] = '\0';
+		return sub < 0 ? r_fail(f->r, -errno, "%s: cannot be opened", d->name) :
+				 fill_dir(f, d, sub, depth + 1);
+	}
+	ret = inode_flags_check(f->r, i, dir, d->name);
+	return ret ? ret : inode_attrs(f->r, i, dir, d->name);
+}
+
+static int fill_dir(struct fill *f, struct m_dentry *d, int dir, unsigned int depth)
+{
+	int ret = 0;
+
+	if (depth > DEPTH_MAX)
+		return r_fail(f->r, -ELOOP, "%s: too deep", d->name);
+	/* The machine lists the newest name first. */
+	for (size_t n = d->children.n; !ret && n-- > 0;)
+		ret = fill_child(f, d->children.v[n], dir, depth);
+	if (!ret)
+		ret = inode_flags_check(f->r, d->inode, dir, "");
+	return ret ? ret : inode_attrs(f->r, d->inode, dir, "");
+}
+
+/* The name is there by bind() now, unless what holds it is a connection made through it. */
+static int finish_socket(struct fill *f, struct m_dentry *d, int dir)
+{
+	if (mknodat(dir, d->name, S_IFSOCK | 0600, 0) && errno != EEXIST)
+		return r_fail(f->r, -errno, "%s: cannot be made", d->name);
+	return inode_attrs(f->r, d->inode, dir, d->name);
+}
+
+static int finish_dir(struct fill *f, struct m_dentry *d, int dir, unsigned int depth)
+{
+	struct m_dentry *c;
+	int ret = 0;
+
+	if (depth > DEPTH_MAX)
+		return r_fail(f->r, -ELOOP, "%s: too deep", d->name);
+	vec_foreach(c, &d->children) {
+		if (S_ISDIR(c->inode->mode)) {
+			_cleanup_close_ int sub = openat(dir, c->name, O_RDONLY | O_DIRECTORY |
+									       O_CLOEXEC | O_NOFOLLOW);
+
+			ret = sub < 0 ? r_fail(f->r, -errno, "%s: cannot be opened", c->name) :
+					finish_dir(f, c, sub, depth + 1);
+		} else {
+			if (map_get(&f->live, (u64)(uintptr_t)c->inode))
+				ret = finish_socket(f, c, dir);
+			if (!ret)
+				ret = inode_flags(f->r, c->inode, dir, c->name);
+		}
 		if (ret)
 			return ret;
 	}
-	return set_meta(t, in);
+	ret = inode_attrs(f->r, d->inode, dir, "");
+	return ret ? ret : inode_flags(f->r, d->inode, dir, "");
 }
 
-int tmpfs_fill(struct restore *r, const struct m_superblock *sb, int dirfd, bool merge)
+static int whole_tree(struct restore *r, struct r_sb *sb, bool finish)
 {
-	struct tree t = { .r = r, .root = dirfd, .merge = merge };
-	int ret = make(&t, sb->root);
+	_cleanup_close_ int root = openat(sb->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct fill f = { .r = r };
+	int ret;
 
-	map_free(&t.first);
+	if (!sb->m->root)
+		return r_fail(r, -ENODATA, "%s: its contents are not in the image", sb->source);
+	if (root < 0)
+		return r_fail(r, -errno, "%s: cannot be opened", sb->source);
+	ret = find_live(&f, sb->m);
+	if (!ret)
+		ret = finish ? finish_dir(&f, sb->m->root, root, 0) : fill_dir(&f, sb->m->root, root, 0);
+	for (size_t n = 0; n < f.fds.n; n++)
+		close(f.fds.v[n]);
+	vec_free(&f.fds);
+	map_free(&f.live);
+	map_free(&f.links);
 	return ret;
+}
+
+int tmpfs_fill(struct restore *r, struct r_sb *sb)
+{
+	return whole_tree(r, sb, false);
+}
+
+int tmpfs_finish(struct restore *r, struct r_sb *sb)
+{
+	return whole_tree(r, sb, true);
 }

@@ -5,6 +5,7 @@ A disk is a folder in the cache: disk.raw, meta.json and the kernels with their 
 Three layers, each made from the one before: base (Debian and the kernels), extra packages, the tool.
 """
 
+import fcntl
 import glob
 import json
 import os
@@ -13,11 +14,14 @@ import subprocess
 import tempfile
 import uuid
 
-from lib import grub, kernels
-from lib.common import CACHE, HarnessError, MIB, REPO, VM_DIR, hash_tree, locked, run, say
+from lib import base as debian, kernels
+from lib.common import CACHE, HarnessError, REPO, VM_DIR, hash_tree, locked, run, say
 
 KEEP_LAYERS = 6
-ROOT_MIB, OVERLAY_MIB, SWAP_MIB = 6144, 2048, 512
+# Debian's default is `most`: 38 MB that are packed for each build and unpacked under TCG at each boot.
+INITRAMFS = os.environ.get("VM_INITRAMFS") or "list"
+# To be counted up when finish() makes something else of the same parts.
+LAYER_VERSION = 1
 
 
 class Disk:
@@ -26,8 +30,10 @@ class Disk:
     def __init__(self, folder):
         self.folder = folder
         self.image = os.path.join(folder, "disk.raw")
-        with open(os.path.join(folder, "meta.json")) as text:
-            self.meta = json.load(text)
+        # Held while the disk is in use, against being pruned.
+        self.held = open(os.path.join(folder, "meta.json"))
+        fcntl.flock(self.held, fcntl.LOCK_SH)
+        self.meta = json.load(self.held)
 
     def release(self, series):
         """The kernel release of a series (6.1 -> 6.1.0-56-amd64)."""
@@ -49,35 +55,23 @@ class Disk:
             self.meta["root_uuid"], self.release(series))
 
 
-def packages():
-    with open(os.path.join(VM_DIR, "packages.list")) as text:
-        return [line.strip() for line in text if line.strip() and not line.startswith("#")]
-
-
 def in_disk(folder, meta, command, *options, log):
     run([os.path.join(VM_DIR, "in-disk"), os.path.join(folder, "disk.raw"), str(meta["root_offset"]),
          str(meta["root_size"]), meta["root_uuid"], *options, "--", *command], log=log)
 
 
-def finish(folder, meta, log):
-    """Regenerate what a boot reads and note where it is; the last step of every layer."""
-    env = os.path.join(folder, "grubenv")
-    with open(env, "wb") as out:
-        out.write(grub.environment({}))
-    export = os.path.join(folder, "export")
-    script = os.path.join(folder, "finish.sh")
-    shutil.rmtree(export, ignore_errors=True)
-    os.makedirs(os.path.join(export, "root"))
-    with open(script, "w") as out:
-        out.write("set -e\nupdate-initramfs -u -k all\n"
-                  "test -s /boot/grub/grubenv || cp /root/grubenv /boot/grub/grubenv\n"
-                  "rm -f /root/grubenv\nupdate-grub\n")
-    shutil.copy(env, os.path.join(export, "root", "grubenv"))
-    with open(script) as text:
-        in_disk(folder, meta, ["sh", "-c", text.read()], "--tree", export, log=log)
-    shutil.rmtree(export)
-    os.unlink(script)
-    os.unlink(env)
+def finish(folder, meta, log, tree=None):
+    """Copy a tree in, regenerate what a boot reads and note where it is; the last step of every layer."""
+    script = (f"set -e\necho MODULES={INITRAMFS} > /etc/initramfs-tools/conf.d/vm-modules\n"
+              "for release in $(cut -d' ' -f2 /etc/vm-kernels); do\n"
+              "	test -z \"$DEPMOD\" || depmod -a $release\n"
+              "	if [ -e /boot/initrd.img-$release ]; then u=-u; else u=-c; fi\n"
+              "	update-initramfs $u -k $release\n"
+              "done\n"
+              "test -s /boot/grub/grubenv || grub-editenv /boot/grub/grubenv create\n"
+              "update-grub\n")
+    depmod = "1" if tree and glob.glob(os.path.join(tree, "**", "lib", "modules"), recursive=True) else ""
+    in_disk(folder, meta, ["env", "DEPMOD=" + depmod, "sh", "-c", script], *(["--tree", tree] if tree else []), log=log)
 
     # Read with debugfs: no mount needed to take files out or to find where grubenv's block is.
     fs = f"{os.path.join(folder, 'disk.raw')}?offset={meta['root_offset']}"
@@ -95,10 +89,15 @@ def finish(folder, meta, log):
 
 
 def prune(prefix):
-    """Keep the newest layers; a disk in use stays readable to the process that has it open."""
+    """Keep the newest disks of a layer, and those in use."""
     folders = sorted(glob.glob(os.path.join(CACHE, prefix + "-*", "meta.json")), key=os.path.getmtime)
     for path in folders[:-KEEP_LAYERS]:
-        shutil.rmtree(os.path.dirname(path), ignore_errors=True)
+        with open(path) as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(os.path.dirname(path), ignore_errors=True)
 
 
 def cached(name, build):
@@ -120,81 +119,20 @@ def cached(name, build):
                         say(f"the log of the failed build is {kept}")
                     shutil.rmtree(work, ignore_errors=True)
                     raise
-                finally:
-                    os.path.exists(os.path.join(CACHE, name + ".lock")) and \
-                        os.unlink(os.path.join(CACHE, name + ".lock"))
     os.utime(os.path.join(folder, "meta.json"))
+    found = Disk(folder)
     prune(name.split("-")[0])
-    return Disk(folder)
-
-
-def build_root(root, work, log):
-    """A root file system from packages."""
-    wanted = kernels.rows()
-    sources = os.path.join(work, "sources.list")
-    with open(sources, "w") as out:
-        out.write(kernels.guest_sources([row.suite for row in wanted]))
-    aptopts = []
-    dump = subprocess.run(["apt-config", "dump"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    for line in dump.splitlines():
-        # How the host reaches its mirror (proxies, snapshots past their validity) holds for the guest.
-        if line.startswith("Acquire::") and "IndexTargets" not in line and not line.endswith('"";'):
-            aptopts += ["--aptopt", line]
-    for row in wanted:
-        if row.suite not in (kernels.RELEASE, kernels.RELEASE + "-backports"):
-            aptopts += ["--setup-hook", f'mkdir -p "$1/etc/apt/preferences.d"; printf "Package: *\\nPin: release n={row.suite}\\nPin-Priority: 100\\n" > "$1/etc/apt/preferences.d/vm-{row.suite}"']
-    env = dict(os.environ, KERNELS=" ".join(":".join(row) for row in wanted))
-    run(["mmdebstrap", "--mode=root", "--variant=minbase", "--include=" + ",".join(packages()),
-         f"--customize-hook={os.path.join(VM_DIR, 'guest', 'customize')} \"$1\"",
-         *aptopts, kernels.RELEASE, root, sources], log=log, env=env)
-
-
-def build_base(work, log):
-    say("building the machine's disk from Debian packages (2 to 4 minutes, once)")
-    root = os.path.join(work, "root")
-    build_root(root, work, log)
-    meta = {"root_uuid": str(uuid.uuid4()), "kernels": {}}
-    swap_uuid = str(uuid.uuid4())
-    with open(os.path.join(root, "etc", "fstab"), "w") as out:
-        out.write(f"UUID={meta['root_uuid']} / ext4 errors=remount-ro 0 1\nUUID={swap_uuid} none swap sw 0 0\n")
-    with open(os.path.join(root, "etc", "vm-kernels")) as text:
-        meta["kernels"] = dict(line.split() for line in text)
-    grub_dir = os.path.join(root, "boot", "grub")
-    shutil.copytree(grub.GRUB_DIR, os.path.join(grub_dir, "i386-pc"), dirs_exist_ok=True)
-
-    image = os.path.join(work, "disk.raw")
-    places = {}
-    start = 1
-    table = "label: gpt\n"
-    for name, size, kind in (("bios", 1, "21686148-6449-6E6F-744E-656564454649"),
-                             ("root", ROOT_MIB, "0FC63DAF-8483-4772-8E79-3D69D8477DE4"),
-                             ("overlay", OVERLAY_MIB, "0FC63DAF-8483-4772-8E79-3D69D8477DE4"),
-                             ("swap", SWAP_MIB, "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F")):
-        places[name] = start
-        table += f"start={start}MiB, size={size}MiB, type={kind}, name={name}\n"
-        start += size
-    with open(image, "wb") as out:
-        out.truncate((start + 1) * MIB)
-    run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", image], input=table, text=True)
-    meta["root_offset"], meta["root_size"] = places["root"] * MIB, ROOT_MIB * MIB
-    run(["mkfs.ext4", "-q", "-F", "-b", "4096", "-L", "root", "-U", meta["root_uuid"], "-d", root,
-         "-E", f"offset={meta['root_offset']}", image, f"{ROOT_MIB}M"], log=log)
-    shutil.rmtree(root)
-    swap = os.path.join(work, "swap")
-    with open(swap, "wb") as out:
-        out.truncate(SWAP_MIB * MIB)
-    run(["mkswap", "-q", "-U", swap_uuid, swap], log=log)
-    run(["dd", f"if={swap}", f"of={image}", "bs=1M", f"seek={places['swap']}", "conv=notrunc,sparse"], log=log)
-    os.unlink(swap)
-    grub.install(image, places["bios"] * MIB // grub.SECTOR, MIB // grub.SECTOR, work)
-    finish(work, meta, log)
+    return found
 
 
 def base():
     key = hash_tree(kernels.KERNELS_LIST, os.path.join(VM_DIR, "packages.list"), os.path.join(VM_DIR, "guest"),
-                    os.path.join(VM_DIR, "in-disk"), os.path.join(VM_DIR, "lib", "disk.py"),
-                    os.path.join(VM_DIR, "lib", "grub.py"))
-    return cached("base-" + key, build_base)
+                    os.path.join(VM_DIR, "lib", "base.py"), os.path.join(VM_DIR, "lib", "grub.py"))
+
+    def build(work, log):
+        say("building the machine's disk from Debian packages (2 to 4 minutes, once)")
+        finish(work, debian.build(work, log), log)
+    return cached(f"base-{INITRAMFS}-{LAYER_VERSION}-{key}", build)
 
 
 def copy(disk, work):
@@ -210,7 +148,7 @@ def with_packages(disk, names):
                                   ' && apt-get clean && rm -rf /var/lib/apt/lists/*', "sh", *names],
                 "--network", log=log)
         finish(work, dict(disk.meta), log)
-    key = os.path.basename(disk.folder) + "-" + "-".join(sorted(names))
+    key = os.path.basename(disk.folder) + "-" + "-".join([str(LAYER_VERSION)] + sorted(names))
     return cached("packages-" + uuid.uuid5(uuid.NAMESPACE_OID, key).hex[:16], build)
 
 
@@ -227,10 +165,8 @@ def with_tool(disk, tree=None):
         def build(work, log):
             say("installing the tool in the machine")
             copy(disk, work)
-            in_disk(work, disk.meta, ["depmod", "-a", disk.meta["kernels"][min(disk.meta["kernels"])]],
-                    "--tree", tree, log=log)
-            finish(work, dict(disk.meta), log)
-        key = os.path.basename(disk.folder) + "-" + hash_tree(tree)
+            finish(work, dict(disk.meta), log, tree)
+        key = os.path.basename(disk.folder) + f"-{LAYER_VERSION}-" + hash_tree(tree)
         return cached("tool-" + uuid.uuid5(uuid.NAMESPACE_OID, key).hex[:16], build)
     finally:
         if made:

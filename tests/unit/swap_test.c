@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Pages of a swap area read by slot: through extents, only from the right device. */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "swap/swap.h"
+#include "test.h"
+
+#define SLOTS 300u
+
+static char path[] = "/var/tmp/swap-test-XXXXXX";
+
+/* Slot n is in block 2 * n for the first half, and in a row from block 1000 for the second. */
+static u64 block_of(u64 slot)
+{
+	return slot < SLOTS / 2 ? 2 * slot : 1000 + slot - SLOTS / 2;
+}
+
+static bool make_device(void)
+{
+	static u8 page[OHIB_PAGE_SIZE] __attribute__((aligned(4096)));
+	u32 version = 1, last = SLOTS - 1;
+	int fd = mkstemp(path);
+	bool ok = fd >= 0;
+
+	for (u64 slot = 0; ok && slot < SLOTS; slot++) {
+		memset(page, (int)(slot & 0xff), sizeof(page));
+		memcpy(page, &slot, sizeof(slot));
+		if (!slot) {
+			memcpy(page + 1024, &version, 4);
+			memcpy(page + 1028, &last, 4);
+			memset(page + 1036, 0x5a, 16);
+			memcpy(page + OHIB_PAGE_SIZE - 10, "SWAPSPACE2", 10);
+		}
+		ok = pwrite(fd, page, sizeof(page), (off_t)(block_of(slot) * OHIB_PAGE_SIZE)) ==
+		     (ssize_t)sizeof(page);
+	}
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static void make_area(struct m_system *s)
+{
+	struct m_swap_area a = { .type = 3, .pages = SLOTS, .has_uuid = true, .path = path };
+
+	/* the reader looks in /dev */
+	snprintf(a.devname, sizeof(a.devname), "..%s", path);
+	memset(a.uuid, 0x5a, sizeof(a.uuid));
+	for (u64 slot = 0; slot < SLOTS / 2; slot++)
+		(void)!vec_push(&a.extents, ((struct m_swap_extent){ slot, 1, 2 * slot }));
+	(void)!vec_push(&a.extents, ((struct m_swap_extent){ SLOTS / 2, SLOTS / 2, 1000 }));
+	(void)!vec_push(&s->swaps, a);
+}
+
+static void free_area(struct m_system *s)
+{
+	vec_free(&s->swaps.v[0].extents);
+	vec_free(&s->swaps);
+}
+
+TEST(every_slot)
+{
+	struct m_system s = {};
+	struct swap_reader *r;
+	struct ohib_err err = {};
+	u8 page[OHIB_PAGE_SIZE];
+	u64 got;
+
+	make_area(&s);
+	REQUIRE(!swap_reader_create(&s, &r));
+	for (u64 n = 1; n < 2 * SLOTS; n++) {
+		u64 slot = n < SLOTS ? n : 1 + n * 7 % (SLOTS - 1);
+
+		CHECK_EQ(swap_read(r, 3, slot, page, &err), 0);
+		memcpy(&got, page, sizeof(got));
+		CHECK_EQ(got, slot);
+		CHECK_EQ(page[4095], slot & 0xff);
+	}
+	CHECK_EQ(swap_read(r, 3, SLOTS, page, &err), -EINVAL);
+	CHECK_EQ(swap_read(r, 3, ~0ull, page, &err), -EINVAL);
+	CHECK_EQ(swap_read(r, 2, 1, page, &err), -ENODEV);
+	swap_reader_destroy(r);
+	free_area(&s);
+}
+
+TEST(another_area_is_not_read)
+{
+	struct m_system s = {};
+	struct swap_reader *r;
+	u8 page[OHIB_PAGE_SIZE];
+
+	make_area(&s);
+	s.swaps.v[0].uuid[3] ^= 1;
+	REQUIRE(!swap_reader_create(&s, &r));
+	CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
+	s.swaps.v[0].uuid[3] ^= 1;
+	s.swaps.v[0].pages--;
+	CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
+	s.swaps.v[0].pages++;
+	CHECK_EQ(swap_read(r, 3, 1, page, NULL), 0);
+	swap_reader_destroy(r);
+	free_area(&s);
+}
+
+TEST(uuid_from_json)
+{
+	struct m_system s = {};
+	struct json_object *j;
+	char text[256];
+
+	make_area(&s);
+	s.swaps.v[0].has_uuid = false;
+	snprintf(text, sizeof(text), "[1, {\"path\": 5}, {\"path\": \"%s\", \"uuid\": \"xx\"}]", path);
+	j = json_tokener_parse(text);
+	swap_areas_apply(&s, j);
+	CHECK(!s.swaps.v[0].has_uuid);
+	json_object_put(j);
+	snprintf(text, sizeof(text),
+		 "[{\"path\": \"%s\", \"uuid\": \"00112233445566778899aabbccddeeff\"}]", path);
+	j = json_tokener_parse(text);
+	swap_areas_apply(&s, j);
+	CHECK(s.swaps.v[0].has_uuid);
+	CHECK_EQ(s.swaps.v[0].uuid[15], 0xff);
+	json_object_put(j);
+	free_area(&s);
+}
+
+int main(void)
+{
+	static const struct test_case t[] = {
+		TEST_CASE(every_slot),
+		TEST_CASE(another_area_is_not_read),
+		TEST_CASE(uuid_from_json),
+	};
+	int r;
+
+	if (!make_device()) {
+		printf("%s cannot be made\n0 passed, 1 failed\n", path);
+		return 1;
+	}
+	r = TEST_MAIN(t);
+	unlink(path);
+	return r;
+}

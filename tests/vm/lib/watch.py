@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Follow a machine through its power cycles: the agent's messages, and what the kernel complains of."""
+
+import re
+import sys
+import time
+
+from lib import qemu
+from lib.common import HarnessError
+
+
+class Watch:
+    """Yields the agent's messages as (words, text); text is what came with a "text" message."""
+
+    def __init__(self, machine, stage_timeout, show_console=False):
+        self.machine = machine
+        self.stage_timeout = stage_timeout
+        self.show_console = show_console
+        self.bad = []
+        self.console_text = []
+        self.text = None
+        self.text_name = None
+        self.attach()
+
+    def attach(self):
+        """Follow the logs of the power-on that has just been made."""
+        self.console = qemu.Follower(self.machine.serial_log())
+        self.port = qemu.Follower(self.machine.port_log())
+        self.deadline = time.monotonic() + self.stage_timeout
+
+    def look_at_console(self):
+        for line in self.console.lines():
+            shown = re.sub(rb"\x1b[\[(][0-9;?]*[A-Za-z]|[^\x20-\x7e]", b"", line).decode()
+            self.console_text.append(shown)
+            if self.show_console and shown.strip():
+                print("  | " + shown[:150], flush=True)
+            if qemu.BAD_LINE.search(line) and not qemu.WELL_LINE.search(line):
+                self.bad.append(shown)
+                if b"anic" in line:
+                    # Let the rest of the report arrive, then do not wait for the timeout.
+                    self.deadline = min(self.deadline, time.monotonic() + 5)
+
+    def messages(self):
+        """What has arrived since the last call."""
+        found = []
+        self.look_at_console()
+        for raw in self.port.lines():
+            line = raw.decode(errors="replace")
+            if line.startswith("@vm text "):
+                self.text_name, self.text = line[9:], []
+            elif line == "@vm end":
+                found.append((["text", self.text_name], "\n".join(self.text or []).rstrip("\n")))
+                self.text = None
+            elif self.text is not None:
+                self.text.append(line)
+            elif line.startswith("@vm "):
+                found.append((line.split()[1:], None))
+        if found:
+            self.deadline = time.monotonic() + self.stage_timeout
+        return found
+
+    def next(self):
+        """The next messages, or None when the machine has gone off."""
+        while True:
+            alive = self.machine.running()
+            found = self.messages()
+            if found:
+                return found
+            if not alive:
+                return None
+            if time.monotonic() > self.deadline:
+                if any("anic" in line for line in self.bad):
+                    raise HarnessError("the kernel panicked")
+                raise HarnessError(f"nothing happened for {self.stage_timeout:.0f} s")
+            sys.stdout.flush()
+            time.sleep(0.05)
