@@ -13,7 +13,7 @@
  *	modules        [{name, size, used_by: [name…], parameters: {name: value}}]
  *	mountinfo      text of /proc/1/mountinfo
  *	filesystems    [{dev, type, offset, bytes}]: super blocks, see fsident.c
- *	swaps          text of /proc/swaps
+ *	swap_areas     [{path, uuid}]: what swap/swap.h needs to find them again
  *
  * Others add to it through capture_opts.config.
  */
@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "capture/parts.h"
+#include "swap/swap.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
@@ -128,7 +129,7 @@ struct json_object *capture_config_create(const struct ohib_woken *woken, struct
 	json_object_object_add(c, "tool_woken_size", json_object_new_int((int)sizeof(*woken)));
 	add_modules(c);
 	add_text(c, "mountinfo", "/proc/1/mountinfo", false);
-	add_text(c, "swaps", "/proc/swaps", false);
+	json_object_object_add(c, "swap_areas", swap_areas_json());
 	return c;
 }
 

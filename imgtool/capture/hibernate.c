@@ -9,7 +9,7 @@
  *	4 freeze processes              thaw
  *	5 symbols, config, more         -
  *	6 freeze file systems           thaw them
- *	7 park the writer, copy memory  drop the copy         ← the image is this moment
+ *	7 copy memory                   drop the copy         ← the image is this moment
  *	8 write pages and index         -
  *	9 arm                           abandon: stale        ← the image is the machine
  *	10 power off                    does not return
@@ -217,6 +217,7 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 			ioctl(fd, BLKFLSBUF, 0);
 			close(fd);
 		}
+		ohib_writer_release(run->writer);
 		/*
 		 * This machine is the one owner from here on. Nothing else runs and the file
 		 * systems are frozen still: had the jump failed until now, the image could have
@@ -252,15 +253,12 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_SNAPSHOT);
-		ohib_writer_park(run.writer);
 		r = snapshot_create(&run.snap, &is_woken, err);
 		/* The reloader's word counts, whatever the ioctl came back with. */
 		if (woken_word.mode == OHIB_WOKEN_SWITCH || (!r && is_woken)) {
 			ohib_err_clear(err);
 			return wake(&run, woken, err);
 		}
-		if (ohib_writer_unpark(run.writer, r ? &ignored : err) && !r)
-			r = -EIO;
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_WRITE);

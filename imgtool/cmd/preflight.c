@@ -15,7 +15,6 @@
 #include "cmd/kernels.h"
 #include "cmd/preflight.h"
 #include "translate/translate.h"
-#include "config/config.h"
 #include "image/image.h"
 #include "image/io.h"
 #include "image/locate.h"
@@ -211,9 +210,6 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 	if (capture_check(&e))
 		refuse(&p->refusals, 0, "", "this machine", "%s", e.msg);
 	r = p->wants_switch ? preflight_translate(p, err) : 0;
-	if (!r && p->wants_switch)
-		r = config_check(p->next_kernel[0] ? p->next_kernel : NULL, &p->refusals, &p->warnings,
-				 err);
 	if (!r && p->refusals.out_of_memory)
 		r = ohib_err_set(err, -ENOMEM, "list of refusals: out of memory");
 	return r;

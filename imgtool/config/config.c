@@ -72,7 +72,7 @@ int config_capture(struct json_object *to, struct ohib_err *err)
 int config_check(const char *next_kernel, struct refusals *refusals, struct refusals *warnings,
 		 struct ohib_err *err)
 {
-	struct config_check c = { next_kernel, refusals, warnings, err };
+	struct config_check c = { next_kernel && *next_kernel ? next_kernel : NULL, refusals, warnings, err };
 
 	for (size_t i = 0; i < NR_NOUNS; i++) {
 		int r = nouns[i]->check ? nouns[i]->check(&c) : 0;

@@ -23,7 +23,7 @@ int config_capture(struct json_object *to, struct ohib_err *err);
 
 /*
  * What of the running machine's configuration could not be brought back. @next_kernel: its release;
- * NULL: not known. Keeps a copy of the baseline in CONFIG_BASELINE_KEPT.
+ * NULL or empty: not known. Keeps a copy of the baseline in CONFIG_BASELINE_KEPT.
  */
 int config_check(const char *next_kernel, struct refusals *refusals, struct refusals *warnings,
 		 struct ohib_err *err);

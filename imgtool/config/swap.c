@@ -39,8 +39,8 @@ static bool find_area(const struct m_swap_area *a, char *path, size_t room)
 	_cleanup_free_ char *text = NULL;
 	char *line, *save;
 
-	if (a->devname[0] == '/')
-		snprintf(path, room, "%s", a->devname);
+	if (a->file)
+		snprintf(path, room, "%s", a->path ? a->path : "");
 	else
 		snprintf(path, room, "/dev/%s", a->devname);
 	if (is_area(path, a))
@@ -69,15 +69,11 @@ static int restore(struct config_run *run)
 	for (size_t i = 0; i < run->m->system.swaps.n; i++) {
 		const struct m_swap_area *a = &run->m->system.swaps.v[i];
 		char path[160], object[128];
-		int flags = 0;
 
-		snprintf(object, sizeof(object), "swap %s", a->devname);
-		/* Negative priorities are the kernel's own counting. */
-		if (a->prio >= 0)
-			flags = SWAP_FLAG_PREFER | (a->prio & SWAP_FLAG_PRIO_MASK);
+		snprintf(object, sizeof(object), "swap %s", a->path ? a->path : a->devname);
 		if (!find_area(a, path, sizeof(path)))
 			config_left(run, object, "there is no such swap area any more");
-		else if (swapon(path, flags) && errno != EBUSY)
+		else if (swapon(path, (int)a->swapon_flags) && errno != EBUSY)
 			config_left(run, object, "%s: %s", path, strerror(errno));
 	}
 	return 0;

@@ -259,23 +259,9 @@ const u8 *ohib_writer_uuid(const struct ohib_writer *w)
 	return w->state.hdr.uuid;
 }
 
-void ohib_writer_park(struct ohib_writer *w)
+void ohib_writer_release(struct ohib_writer *w)
 {
 	image_dev_close(&w->dev);
-}
-
-int ohib_writer_unpark(struct ohib_writer *w, struct ohib_err *err)
-{
-	dev_t rdev = w->dev.rdev;
-	u64 size = w->dev.size;
-	int r = image_dev_open(&w->dev, w->opts.path, IMAGE_DEV_WRITE, err);
-
-	if (r)
-		return r;
-	if (w->dev.rdev != rdev || w->dev.size != size)
-		return ohib_err_set(err, -ESTALE, "%s is another device than before the snapshot",
-				    w->opts.path);
-	return 0;
 }
 
 /* The part [cursor, cursor + len) must fit; one page is kept for nothing past the end. */

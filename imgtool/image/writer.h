@@ -47,9 +47,11 @@ const u8 *ohib_writer_uuid(const struct ohib_writer *w);
 int ohib_writer_section(struct ohib_writer *w, enum ohib_section id, const void *data, size_t len,
 			bool compress, struct ohib_err *err);
 
-/* Release the device around the snapshot, and claim it again; the same device or -ESTALE. */
-void ohib_writer_park(struct ohib_writer *w);
-int ohib_writer_unpark(struct ohib_writer *w, struct ohib_err *err);
+/*
+ * Close the device: for a writer that stands in an image and was put back. It stays open over the
+ * snapshot: closing it before would leave udev, which is frozen, an event that it has not read.
+ */
+void ohib_writer_release(struct ohib_writer *w);
 
 /* Where the PFN list is to be put: room for max_pages entries, rounded up to whole pages of them. */
 u64 *ohib_writer_pfns(struct ohib_writer *w);

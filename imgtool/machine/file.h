@@ -102,7 +102,8 @@ struct m_inotify_watch {
 
 struct m_inotify {
 	VEC(struct m_inotify_watch) watches;
-	VEC(struct m_pipe_buf) events;	/* struct inotify_event records not read yet */
+	/* struct inotify_event records not read yet; no call can queue them again: IN_Q_OVERFLOW is */
+	VEC(struct m_pipe_buf) events;
 	s32 next_wd;
 };
 

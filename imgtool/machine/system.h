@@ -29,7 +29,7 @@ struct m_swap_area {
 
 struct m_system {
 	char release[65], version[65], nodename[65], domainname[65], machine[65];
-	u64 realtime_ns, monotonic_ns, boottime_ns;	/* at the snapshot */
+	u64 realtime_ns, monotonic_ns, boottime_ns;	/* the kernel's own, at the snapshot */
 	s64 timens_monotonic_ns, timens_boottime_ns;	/* offsets of the carried time namespace, if any */
 	u32 pid_max;
 	u32 last_pid;

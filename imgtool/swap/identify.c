@@ -11,45 +11,53 @@
 #include "swap/swap.h"
 #include "util/cleanup.h"
 
-static void identify(struct m_swap_area *a)
+/* seq_file_path(): a backslash and three octal digits for a blank. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++, to++) {
+		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
+			*to = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 3;
+		} else {
+			*to = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* The header of a swap file is read through the file. False: no UUID. */
+static bool read_uuid(const char *path, char hex[33])
 {
 	static const u8 none[16];
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct swap_header h;
 	u8 page[OHIB_PAGE_SIZE];
-	char dev[80];
 
-	/* the header of a swap file is read through the file */
-	snprintf(dev, sizeof(dev), "/dev/%s", a->devname);
-	fd = open(a->file ? a->path ? a->path : "" : dev, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || pread(fd, page, sizeof(page), 0) != sizeof(page) ||
 	    !swap_header_parse(page, &h) || !memcmp(h.uuid, none, sizeof(none)))
-		return;
-	memcpy(a->uuid, h.uuid, sizeof(a->uuid));
-	a->has_uuid = true;
+		return false;
+	for (size_t b = 0; b < sizeof(h.uuid); b++)
+		snprintf(hex + 2 * b, 3, "%02x", h.uuid[b]);
+	return true;
 }
 
-void swap_areas_identify(struct m_system *s)
+struct json_object *swap_areas_json(void)
 {
-	for (size_t i = 0; i < s->swaps.n; i++)
-		identify(&s->swaps.v[i]);
-}
+	struct json_object *array = json_object_new_array(), *o;
+	_cleanup_fclose_ FILE *f = fopen("/proc/swaps", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t room = 0;
+	char hex[33];
 
-struct json_object *swap_areas_json(const struct m_system *s)
-{
-	struct json_object *array = json_object_new_array();
-
-	for (size_t i = 0; array && i < s->swaps.n; i++) {
-		const struct m_swap_area *a = &s->swaps.v[i];
-		struct json_object *o;
-		char hex[33];
-
-		if (!a->has_uuid)
+	while (array && f && getline(&line, &room, f) > 0) {
+		line[strcspn(line, " \t\n")] = '\0';
+		unescape(line);
+		if (line[0] != '/' || !read_uuid(line, hex))
 			continue;
-		for (size_t b = 0; b < sizeof(a->uuid); b++)
-			snprintf(hex + 2 * b, 3, "%02x", a->uuid[b]);
 		o = json_object_new_object();
-		if (!o || json_object_object_add(o, "type", json_object_new_int((int)a->type)) ||
+		if (!o || json_object_object_add(o, "path", json_object_new_string(line)) ||
 		    json_object_object_add(o, "uuid", json_object_new_string(hex)) ||
 		    json_object_array_add(array, o)) {
 			json_object_put(o);
@@ -78,15 +86,17 @@ void swap_areas_apply(struct m_system *s, struct json_object *array)
 	if (!json_object_is_type(array, json_type_array))
 		return;
 	for (size_t i = 0; i < json_object_array_length(array); i++) {
-		struct json_object *o = json_object_array_get_idx(array, i), *type, *uuid;
+		struct json_object *o = json_object_array_get_idx(array, i), *path, *uuid;
 
-		if (!json_object_object_get_ex(o, "type", &type) ||
-		    !json_object_object_get_ex(o, "uuid", &uuid))
+		if (!json_object_object_get_ex(o, "path", &path) ||
+		    !json_object_object_get_ex(o, "uuid", &uuid) ||
+		    !json_object_is_type(path, json_type_string) ||
+		    !json_object_is_type(uuid, json_type_string))
 			continue;
 		for (size_t k = 0; k < s->swaps.n; k++) {
 			struct m_swap_area *a = &s->swaps.v[k];
 
-			if (a->type == (u32)json_object_get_int(type) &&
+			if (a->path && !strcmp(a->path, json_object_get_string(path)) &&
 			    parse_uuid(json_object_get_string(uuid), a->uuid))
 				a->has_uuid = true;
 		}

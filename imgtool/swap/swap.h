@@ -13,12 +13,11 @@ struct json_object;
 struct swap_reader;
 
 /*
- * UUIDs are in the areas' headers only: on the machine that uses them, read them into @s. An area
- * that has none is left without. The JSON is an array for the image's configuration section, under
- * the key "swaps"; swap_areas_apply() takes it back.
+ * UUIDs are in the areas' headers only, not in memory. On the machine that uses them: an array of
+ * {path, uuid} of those that have one, for the image's configuration section under the key
+ * "swap_areas"; NULL: out of memory. swap_areas_apply() puts them into @s.
  */
-void swap_areas_identify(struct m_system *s);
-struct json_object *swap_areas_json(const struct m_system *s);	/* NULL: out of memory */
+struct json_object *swap_areas_json(void);
 void swap_areas_apply(struct m_system *s, struct json_object *array);
 
 /* @s must outlive it. Devices are looked for when their first page is read. */

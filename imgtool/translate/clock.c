@@ -31,6 +31,7 @@ static u32 ticks_per_second(u64 tick_ns)
 void xlate_clocks(struct xlate *x)
 {
 	struct x_clocks *c = &x->clocks;
+	struct m_system *s = &x->m->system;
 	/* tk_core is a struct without a name until 6.13: a sequence count, padded, and the timekeeper */
 	u64 tk = x_sym(x, "tk_core") + (x_has(x, F_TK_DATA_TK) ? x->f->loc[F_TK_DATA_TK].offset : 8);
 	u64 shift = x_u64(x, tk, F_TK_MONO_SHIFT);
@@ -47,6 +48,10 @@ void xlate_clocks(struct xlate *x)
 	c->boot = c->mono + x_s64(x, tk, F_TK_OFFS_BOOT);
 	c->tai = c->mono + x_s64(x, tk, F_TK_OFFS_TAI);
 	c->hz = ticks_per_second(x_u64(x, tk, F_TK_XTIME_INTERVAL) >> shift);
+	/* a tool's own look at the clocks was earlier, and through its time namespace */
+	s->monotonic_ns = c->mono;
+	s->realtime_ns = c->real;
+	s->boottime_ns = c->boot;
 }
 
 bool x_clock(struct xlate *x, s32 clock, struct x_clock *out)

@@ -10,7 +10,8 @@
 #include "translate/xlate.h"
 
 #define FMODE_PATH 0x4000	/* include/linux/fs.h */
-#define KERNEL_O_LARGEFILE 0100000	/* set for every open on x86-64; not shown */
+/* f_flags of the kernel's own: O_LARGEFILE (every open on x86-64), __FMODE_EXEC, __FMODE_NONOTIFY */
+#define KERNEL_O_FLAGS (0100000 | 0x20 | 0x4000000)
 #define NESTING_MAX 64	/* the kernel allows 4 for epoll (EP_MAX_NESTS), unix sockets more */
 #define MAX_FDS (1u << 26)
 
@@ -95,7 +96,7 @@ struct m_file *xlate_file(struct xlate *x, u64 file)
 		return NULL;
 	}
 	f->kaddr = file;
-	f->flags = x_u64(x, file, F_FILE_FLAGS) & ~(u32)(KERNEL_O_LARGEFILE | O_CLOEXEC);
+	f->flags = x_u64(x, file, F_FILE_FLAGS) & ~(u32)(KERNEL_O_FLAGS | O_CLOEXEC);
 	f->pos = x_u64(x, file, F_FILE_POS);
 	f->cred = xlate_cred(x, x_u64(x, file, F_FILE_CRED));
 	path = x_addr(x, file, F_FILE_PATH);

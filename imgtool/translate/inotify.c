@@ -145,10 +145,6 @@ static void inotify_translate(struct xlate *x, u64 file, struct m_file *f)
 	f->inotify->next_wd = next > 1 ? next : 1;
 	x_list(x, x_addr(x, group, F_FSN_GROUP_MARKS), one_mark, f->inotify);
 	x_list(x, x_addr(x, group, F_FSN_GROUP_EVENTS), one_event, f->inotify);
-	/* no call puts an event into a queue */
-	if (f->inotify->events.n)
-		x_refuse(x, "has %zu events that its owner has not read yet: try again when it has",
-			 f->inotify->events.n);
 }
 
 const struct xlate_kind xlate_kind_inotify = {

@@ -15,6 +15,7 @@
 #define PIPE_BUF_FLAGS_KNOWN 0x3f
 #define RING_MAX (1u << 20)	/* slots; fs.pipe-max-size is 256 by default */
 #define BUF_MAX (1u << 22)	/* bytes in one slot: a huge page at most */
+#define PIPE_MAX (1u << 30)	/* bytes in all of them */
 
 static bool page_uptodate(struct xlate *x, u64 page)
 {
@@ -25,14 +26,16 @@ static bool page_uptodate(struct xlate *x, u64 page)
 	return x_u64(x, page, F_PAGE_FLAGS) >> x->f->value[E_PG_UPTODATE] & 1;
 }
 
-static void pipe_buf(struct xlate *x, u64 buf, struct m_pipe *p)
+/* @total: bytes in the slots before. */
+static void pipe_buf(struct xlate *x, u64 buf, struct m_pipe *p, u64 *total)
 {
 	struct m_pipe_buf b = { .len = x_u64(x, buf, F_PIPEBUF_LEN) };
 	u64 flags = x_u64(x, buf, F_PIPEBUF_FLAGS), page = x_u64(x, buf, F_PIPEBUF_PAGE);
 	u64 ops = x_u64(x, buf, F_PIPEBUF_OPS);
 	int r;
 
-	if (flags & ~(u64)PIPE_BUF_FLAGS_KNOWN || b.len > BUF_MAX || !page) {
+	*total += b.len;
+	if (flags & ~(u64)PIPE_BUF_FLAGS_KNOWN || b.len > BUF_MAX || *total > PIPE_MAX || !page) {
 		if (!x->live)
 			x_refuse(x, "has a buffer of %u bytes with flags %#llx, which is not understood",
 				 b.len, (unsigned long long)flags);
@@ -57,7 +60,7 @@ static void pipe_buf(struct xlate *x, u64 buf, struct m_pipe *p)
 static struct m_pipe *xlate_pipe(struct xlate *x, u64 pipe, u64 inode)
 {
 	struct m_pipe *p = map_get(&x->pipes, pipe);
-	u64 size, bufs;
+	u64 size, bufs, total = 0;
 	u32 head, at;
 
 	if (p || !pipe || x_failed(x))
@@ -81,7 +84,8 @@ static struct m_pipe *xlate_pipe(struct xlate *x, u64 pipe, u64 inode)
 				     (unsigned long long)pipe, at, head, (unsigned long long)size);
 	} else {
 		for (; at != head && !x_failed(x); at++)
-			pipe_buf(x, bufs + (at & (size - 1)) * x->f->size[T_PIPEBUF], p);
+			pipe_buf(x, bufs + (at & (size - 1)) * x->f->size[T_PIPEBUF], p,
+				 &total);
 	}
 	x_push(x, &x->m->pipes, p);
 	if (map_put(&x->pipes, pipe, p))

@@ -18,16 +18,24 @@ struct cache_walk {
 	u64 nr_pages;	/* of the file; what lies behind its end cannot be seen */
 };
 
-static void cached_page(struct xlate *x, u64 entry, u64 i, struct m_page_src *src)
+/* @entry: the folio's head, whether it fills its slots as one entry or (before 5.17) each of them. */
+static void cached_page(struct xlate *x, u64 entry, u64 index, struct m_page_src *src)
 {
-	u64 flags = x_u64(x, entry, F_PAGE_FLAGS);
+	u64 flags = x_u64(x, entry, F_PAGE_FLAGS), sub = 0;
 
+	if (flags & 1ull << x->f->value[E_PG_HEAD])
+		sub = index - x_u64(x, entry, F_PAGE_INDEX);
+	if (sub >= FOLIO_PAGES_MAX) {
+		ohib_err_pid(&x->err, x->pid, -EINVAL, "the folio at index %llu makes no sense",
+			     (unsigned long long)index);
+		return;
+	}
 	/* not up to date: fallocate() has taken it, but its contents are zeros until it is written to */
 	if (!(flags & 1ull << x->f->value[E_PG_UPTODATE]))
 		*src = (struct m_page_src){ .kind = M_PAGE_ZERO };
 	else
 		*src = (struct m_page_src){ .kind = M_PAGE_PFN,
-					    .where = view_page_to_pfn(x->v, entry) + i };
+					    .where = view_page_to_pfn(x->v, entry) + sub };
 }
 
 /* A folio, or the swap slots that stand for one. */
@@ -50,7 +58,7 @@ static int one_entry(struct xlate *x, u64 index, u64 nr, u64 entry, void *arg)
 		if (entry & 1)
 			xlate_swap_page(x, type, slot + i, &page.src);
 		else
-			cached_page(x, entry, i, &page.src);
+			cached_page(x, entry, index + i, &page.src);
 		x_push(x, &w->s->pages, page);
 	}
 	return x->err.code;

@@ -24,6 +24,7 @@
 #define SKB_MAX (16u << 20)
 #define QUEUE_MAX (1u << 20)
 #define FRAG_SIZE 16
+#define DEPTH_MAX 64	/* of sockets in queues of sockets */
 
 static bool sk_flag(struct xlate *x, u64 sk, enum field_enum flag)
 {
@@ -132,6 +133,11 @@ struct m_sock *xlate_sock(struct xlate *x, u64 sk)
 
 	if (s || !sk || x_failed(x))
 		return s;
+	if (x->nesting > DEPTH_MAX) {
+		ohib_err_pid(&x->err, x->pid, -ELOOP, "%s: sockets within sockets have no end",
+			     x->object);
+		return NULL;
+	}
 	s = x_new(x, struct m_sock);
 	/* known before it is complete: a descriptor of it may be in its own queue */
 	if (!s || map_put(&x->socks, sk, s)) {

@@ -14,13 +14,32 @@
 #define SWAP_FLAG_DISCARD_ONCE 0x20000
 #define SWAP_FLAG_DISCARD_PAGES 0x40000
 #endif
+#define FOLIO_ORDER_MAX 9	/* a huge page (PMD) */
 #define SWAP_SPACE_SHIFT 14	/* SWAP_ADDRESS_SPACE_SHIFT, since 4.11: 4b3ef9daa4fc */
+
+/*
+ * Place within its folio of the page at @index of a swap cache: each index of a large folio has the
+ * folio's head, and a folio's slots are aligned to its size. add_to_swap_cache(), folio_file_page().
+ */
+static u64 place_in_folio(struct xlate *x, u64 tree, u64 index, u64 head)
+{
+	u64 first = index, at;
+
+	if (!(x_u64(x, head, F_PAGE_FLAGS) & 1ull << x->f->value[E_PG_HEAD]))
+		return 0;
+	for (unsigned int order = 1; order <= FOLIO_ORDER_MAX; order++) {
+		at = index & ~((1ull << order) - 1);
+		if (x_xarray_get(x, tree, at) == head)
+			first = at;
+	}
+	return index - first;
+}
 
 /* The swap cache has a slot's page until it is reclaimed, whether it has been written or not. */
 static bool cached(struct xlate *x, u32 type, u64 offset, struct m_page_src *src)
 {
 	u64 spaces = 0, nr_at = x_sym(x, "nr_swapper_spaces"), at = x_sym(x, "swapper_spaces");
-	u64 tree, entry, first = 0, index = offset;
+	u64 tree, entry, index = offset;
 	u32 nr = 0;
 
 	x_read(x, at + type * 8ull, &spaces, sizeof(spaces), "swapper_spaces");
@@ -29,21 +48,23 @@ static bool cached(struct xlate *x, u32 type, u64 offset, struct m_page_src *src
 		return false;
 	tree = x_addr(x, spaces + (offset >> SWAP_SPACE_SHIFT) * x->f->size[T_MAPPING],
 		      F_MAPPING_PAGES);
-	entry = x_xarray_get(x, tree, index, &first);
+	entry = x_xarray_get(x, tree, index);
 	if (!entry && index >> SWAP_SPACE_SHIFT) {
 		/*
 		 * 6.11 (7aad25b4b421) counts from the start of each space. An older kernel has no such
 		 * index in a space behind the first, and a newer one none of those tried above.
 		 */
 		index &= (1u << SWAP_SPACE_SHIFT) - 1;
-		entry = x_xarray_get(x, tree, index, &first);
+		entry = x_xarray_get(x, tree, index);
 	}
 	if (!entry || entry & 1)	/* none, or the shadow of one that was reclaimed */
 		return false;
 	if (!(x_u64(x, entry, F_PAGE_FLAGS) & 1ull << x->f->value[E_PG_UPTODATE]))
 		return false;		/* being read in */
-	*src = (struct m_page_src){ .kind = M_PAGE_PFN,
-				    .where = view_page_to_pfn(x->v, entry) + (index - first) };
+	*src = (struct m_page_src){
+		.kind = M_PAGE_PFN,
+		.where = view_page_to_pfn(x->v, entry) + place_in_folio(x, tree, index, entry),
+	};
 	return true;
 }
 

@@ -144,7 +144,7 @@ static void clock_timer(struct xlate *x, u64 kit, struct m_posix_timer *t)
 	else if (!active && (t->notify != SIGEV_NONE || expires <= c.now))
 		return;
 	t->value_ns = x_left(expires, c.now);
-	t->absolute = c.id == CLOCK_REALTIME || c.id == CLOCK_TAI || c.id == CLOCK_REALTIME_ALARM;
+	t->absolute = c.id != CLOCK_MONOTONIC;
 	t->abs_ns = expires + c.user_offset;
 }
 

@@ -281,8 +281,8 @@ int machine_from_image(struct ohib_image *img, struct kernel_data *k, bool no_pa
 	o.realtime_ns = json_u64(root, "realtime_ns");
 	o.monotonic_ns = json_u64(root, "monotonic_ns");
 	o.boottime_ns = json_u64(root, "boottime_ns");
-	o.swaps = json_object_object_get(root, "swaps");
 	o.filesystems = json_object_object_get(root, "filesystems");
+	o.swaps = json_object_object_get(root, "swap_areas");
 	o.mountinfo = json_object_get_string(json_object_object_get(root, "mountinfo"));
 	r = machine_translate(k, &o, &m, err);
 	json_object_put(root);

@@ -35,7 +35,7 @@ struct translate_opts {
 	bool frozen;		/* a running kernel whose user space is frozen: registers stand still */
 	bool no_pages;		/* leave out where pages are: enough to list and check */
 	u64 realtime_ns, monotonic_ns, boottime_ns;	/* at the snapshot */
-	struct json_object *swaps;	/* swap_areas_json(); NULL: not known */
+	struct json_object *swaps;	/* made by swap_areas_json(); NULL: not known */
 	struct json_object *filesystems; /* see fsident.c; NULL: not known */
 	const char *mountinfo;	/* PID 1's, for options of file systems on disk; NULL: leave them out */
 };

@@ -147,7 +147,7 @@ struct m_tty *xlate_tty(struct xlate *x, u64 tty)
 	if (is_pty_master(x, tty))
 		tty = x_u64(x, tty, F_TTY_LINK);
 	t = map_get(&x->ttys, tty);
-	if (t || x_failed(x))
+	if (t || !tty || x_failed(x))
 		return t;
 	t = x_new(x, struct m_tty);
 	if (!t)

@@ -65,6 +65,7 @@ static void flip_buffers(struct xlate *x, u64 tty, const struct m_tty *t, struct
 {
 	u64 port = x_u64(x, tty, F_TTY_PORT), b;
 	u8 data[OHIB_PAGE_SIZE];
+	u32 nr = 0;
 
 	if (!port)
 		return;
@@ -74,7 +75,7 @@ static void flip_buffers(struct xlate *x, u64 tty, const struct m_tty *t, struct
 
 		/* twice the size: the flags' half holds characters too while none has a flag */
 		if (at > end || end > 2 * x_u64(x, b, F_TTYBUF_SIZE) ||
-		    out->v.n + (end - at) > FLIP_MAX) {
+		    out->v.n + (end - at) > FLIP_MAX || nr++ > FLIP_MAX) {
 			damaged(x, t, "raw buffer");
 			return;
 		}

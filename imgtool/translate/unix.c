@@ -11,6 +11,7 @@
 #include "translate/sock.h"
 
 #define SCM_FD_MAX 253	/* include/net/scm.h */
+#define UNREAD_MAX (256u << 20)	/* bytes; wmem_max and max_dgram_qlen keep far below */
 
 /* sk's own name; @len 0: it has none. */
 static void unix_addr(struct xlate *x, u64 sk, u8 *addr, u32 size, u32 *len)
@@ -67,13 +68,24 @@ static void passed_files(struct xlate *x, u64 fp, struct m_sock_skb *b)
 	memcpy(x->object, object, sizeof(object));
 }
 
+struct queue {
+	struct m_sock *s;
+	u64 bytes;
+};
+
 static int one_message(struct xlate *x, u64 skb, void *arg)
 {
-	struct m_sock *s = arg;
+	struct queue *q = arg;
+	struct m_sock *s = q->s;
 	u64 cb = x_addr(x, skb, F_SKB_CB), pid = x_u64(x, cb, F_UNIXCB_PID);
 	u64 fp = x_u64(x, cb, F_UNIXCB_FP), consumed = x_u64(x, cb, F_UNIXCB_CONSUMED);
 	struct m_sock_skb b = {};
 
+	q->bytes += x_u64(x, skb, F_SKB_LEN);
+	if (q->bytes > UNREAD_MAX) {
+		x_refuse(x, "has more than %u MiB of unread messages", UNREAD_MAX >> 20);
+		return 1;
+	}
 	b.data = xlate_skb_bytes(x, skb, s->type == SOCK_STREAM ? consumed : 0, &b.len);
 	if (!b.data)
 		return x->err.code;
@@ -94,8 +106,11 @@ static int one_message(struct xlate *x, u64 skb, void *arg)
 /* unix_stream_connect(): each message of a listener's queue stands for a connection, which owns it. */
 static int one_connection(struct xlate *x, u64 skb, void *arg)
 {
-	struct m_sock *s = arg, *c = xlate_sock(x, x_u64(x, skb, F_SKB_SK));
+	struct m_sock *s = arg, *c;
 
+	x->nesting++;
+	c = xlate_sock(x, x_u64(x, skb, F_SKB_SK));
+	x->nesting--;
 	if (c)
 		x_push(x, &s->pending, c);
 	return x->err.code;
@@ -115,6 +130,8 @@ static void peer(struct xlate *x, u64 sk, struct m_sock *s)
 
 void xlate_unix(struct xlate *x, u64 sk, struct m_sock *s)
 {
+	struct queue q = { .s = s };
+
 	unix_addr(x, sk, s->addr, sizeof(s->addr), &s->addr_len);
 	bound_path(x, sk, s);
 	if (x_has(x, F_UNIX_OOB) && x_u64(x, sk, F_UNIX_OOB))
@@ -125,7 +142,7 @@ void xlate_unix(struct xlate *x, u64 sk, struct m_sock *s)
 		return;
 	}
 	peer(x, sk, s);
-	xlate_sock_queue(x, sk, one_message, s);
+	xlate_sock_queue(x, sk, one_message, &q);
 }
 
 static void link_sock(struct xlate *x, struct m_sock *s)

@@ -9,6 +9,7 @@
 
 #include "translate/xlate.h"
 
+#define LINES_MAX 32767		/* VC_MAXCOL, VC_MAXROW */
 #define SCREEN_MAX (1u << 20)	/* cells */
 #define CONSOLES_MAX 63		/* MAX_NR_CONSOLES */
 #define VC_META 16		/* in kbd_struct.modeflags */
@@ -44,7 +45,7 @@ static void screen(struct xlate *x, u64 vc, struct m_tty *t)
 	u64 row_size = x_u64(x, vc, F_VC_SIZE_ROW), row, at = x_u64(x, vc, F_VC_ORIGIN);
 	u16 *cells;
 
-	if (!rows || !cols || rows > SCREEN_MAX || cols > SCREEN_MAX || rows * cols > SCREEN_MAX ||
+	if (!rows || !cols || rows > LINES_MAX || cols > LINES_MAX || rows * cols > SCREEN_MAX ||
 	    row_size < cols * 2)
 		return;
 	cells = x_alloc(x, rows * cols * 2);

@@ -108,7 +108,7 @@ int x_xarray(struct xlate *x, u64 xa, int (*fn)(struct xlate *x, u64 index, u64 
 	return x_xarray_ranges(x, xa, one_range, &s);
 }
 
-u64 x_xarray_get(struct xlate *x, u64 xa, u64 index, u64 *first)
+u64 x_xarray_get(struct xlate *x, u64 xa, u64 index)
 {
 	u64 entry = x_u64(x, xa, F_XA_HEAD), base = 0;
 	unsigned int depth, shift = 0;
@@ -135,9 +135,5 @@ u64 x_xarray_get(struct xlate *x, u64 xa, u64 index, u64 *first)
 		}
 		base += slot << shift;
 	}
-	if (x_failed(x) || is_internal(entry))
-		return 0;
-	if (first)
-		*first = base;
-	return entry;
+	return x_failed(x) || is_internal(entry) ? 0 : entry;
 }

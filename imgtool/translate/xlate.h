@@ -112,8 +112,8 @@ int x_xarray(struct xlate *x, u64 xa, int (*fn)(struct xlate *x, u64 index, u64 
 /* Likewise, with the number of indices that the entry stands for: more than 1 for a large folio. */
 int x_xarray_ranges(struct xlate *x, u64 xa,
 		    int (*fn)(struct xlate *x, u64 index, u64 nr, u64 entry, void *arg), void *arg);
-/* The entry at @index; 0: none. @first, unless NULL: the lowest index that the entry stands for. */
-u64 x_xarray_get(struct xlate *x, u64 xa, u64 index, u64 *first);
+/* The entry at @index; 0: none. */
+u64 x_xarray_get(struct xlate *x, u64 xa, u64 index);
 
 /* One clock: where it stands, and what is added to it for the carried processes (time namespace). */
 struct x_clock {

@@ -2,6 +2,7 @@
 /* One attempt to resume an image, and what the image is told of it. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "image/image.h"
 #include "reloader/reloader.h"
@@ -34,9 +35,10 @@ int reload_attempt(const char *image, const char *how_called,
 		r = how(image, img, &err);
 	ohib_image_close(img);
 	if (err.pid)
-		snprintf(reason, sizeof(reason), "process %d: %.220s", err.pid, err.msg);
+		snprintf(reason, sizeof(reason), "process %d: %.180s (%s)", err.pid, err.msg,
+			 strerror(-err.code));
 	else
-		snprintf(reason, sizeof(reason), "%.255s", err.msg);
+		snprintf(reason, sizeof(reason), "%.200s (%s)", err.msg, strerror(-err.code));
 	say("cannot resume: %s", reason);
 	if (ohib_image_set_state(image, OHIB_STATE_ARMED, reason, &again))
 		say("%s", again.msg);

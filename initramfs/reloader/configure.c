@@ -65,6 +65,11 @@ int configure_prepare(struct configure *c, const char *root, struct ohib_err *er
 	size_t before = c->m->refusals.list.n;
 	int r;
 
+	/* Called again, the tree is another one; what config_prepare() does it does once. */
+	if (c->home >= 0)
+		close(c->home);
+	if (c->root >= 0)
+		close(c->root);
 	c->home = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	c->root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (c->home < 0 || c->root < 0)

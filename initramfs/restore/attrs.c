@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -181,7 +182,10 @@ int attrs_thread(struct restore *r, struct rtask *t)
 	s64 got;
 
 	got = remote_syscall(t, SYS_prctl, PR_SET_NAME, remote_put(t, 0, m->comm, sizeof(m->comm)));
-	if (!got && m->altstack_sp && m->altstack_size) {
+	/* Always: the shell's, if it had one, came along. */
+	if (!ss.size)
+		ss.flags = SS_DISABLE;
+	if (!got) {
 		what = "signal stack";
 		got = remote_syscall(t, SYS_sigaltstack, remote_put(t, 0, &ss, sizeof(ss)), 0);
 	}
@@ -191,7 +195,7 @@ int attrs_thread(struct restore *r, struct rtask *t)
 	}
 	if (!got) /* returns the tid */
 		remote_syscall(t, SYS_set_tid_address, m->clear_child_tid);
-	if (!got && m->personality)
+	if (!got)
 		got = remote_syscall(t, SYS_personality, m->personality) < 0;
 	if (!got && m->timer_slack_ns)
 		remote_syscall(t, SYS_prctl, PR_SET_TIMERSLACK, m->timer_slack_ns);

@@ -4,7 +4,8 @@
  * - CLOCK_MONOTONIC go on from where it was: it does not count the time a system is suspended;
  * - CLOCK_BOOTTIME go on plus the time the machine was off, told by the difference in CLOCK_REALTIME:
  *   it is the monotonic clock "that also includes any time that the system is suspended".
- * A second switch finds the image's clocks with its namespace's offsets added, so nothing nests.
+ * The image's clocks are those that its processes saw, with the offsets of an earlier switch in them,
+ * so that a second one does not nest.
  * Context: before any process is made, since offsets freeze when the first one enters.
  */
 #include <errno.h>
@@ -73,6 +74,7 @@ int clock_enter(struct restore *r)
 	off = now_ns(CLOCK_REALTIME) - (s64)s->realtime_ns;
 	if (off < 0)
 		off = 0; /* the hardware clock was set back: no time passed, as far as can be told */
+	r->off_ns = (u64)off;
 	mono = (s64)s->monotonic_ns + s->timens_monotonic_ns - now_ns(CLOCK_MONOTONIC);
 	boot = (s64)s->boottime_ns + s->timens_boottime_ns + off - now_ns(CLOCK_BOOTTIME);
 	split(mono, &msec, &mnsec);
@@ -89,6 +91,13 @@ int clock_enter(struct restore *r)
 	if (ret)
 		return r_fail_pid(r, 1, (int)ret, "PID 1 cannot enter the time namespace");
 	return 0;
+}
+
+u64 clock_left(const struct restore *r, s32 clock, u64 left_ns)
+{
+	if (clock != CLOCK_BOOTTIME && clock != CLOCK_BOOTTIME_ALARM)
+		return left_ns;
+	return left_ns > r->off_ns ? left_ns - r->off_ns : 1;
 }
 
 int clock_undo(struct restore *r)

@@ -33,6 +33,7 @@ struct rproc {
 	VEC(struct rtask *) tasks;	/* leader first */
 	struct m_mm *mm;		/* what its memory holds; NULL: nothing of the machine */
 	int mem_fd;			/* /proc/PID/mem */
+	u64 thunks;			/* its page of thunk.c; 0: none yet */
 };
 
 struct restore {
@@ -49,6 +50,7 @@ struct restore {
 	u64 init_insn;
 	bool init_seized, init_timens;
 	int old_timens;			/* the time namespace of before */
+	u64 off_ns;			/* how long the machine was off, by CLOCK_REALTIME */
 	int root_fd;			/* O_PATH, the machine's root directory */
 	bool committed, rw;
 	pid_t next_temp_pid;
@@ -62,7 +64,6 @@ struct restore {
 	VEC(struct m_pipe *) pipes;
 	VEC(struct m_sock *) socks;
 	bool unix_on_disk, unix_done, unix_unlink_later;
-	int unix_lone_peer;
 };
 
 static inline struct rtask *r_leader(struct rproc *p)
@@ -85,6 +86,8 @@ int seize_chain(struct restore *r);	/* kill what stands between PID 1 and the co
 /* clock.c */
 int clock_enter(struct restore *r);
 int clock_undo(struct restore *r);
+/* Of a time left on @clock what the time off leaves; at least 1. CLOCK_BOOTTIME went on meanwhile. */
+u64 clock_left(const struct restore *r, s32 clock, u64 left_ns);
 
 /* plan.c: who is made by whom */
 int plan_make(struct restore *r);
@@ -165,6 +168,7 @@ int stop_process(struct restore *r, struct rproc *p);
 int thread_park(struct restore *r, struct rtask *t);
 int thread_sleep(struct restore *r, struct rtask *t);
 int thread_set(struct restore *r, struct rtask *t);
+u64 thunk_make(struct restore *r, struct rtask *t, struct user_regs_struct *u);
 
 int orphans_find(struct restore *r, bool *found); /* orphans.c: among what is mounted */
 

@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "kinds.h"
 
 #define WD_MAX 1000000
+#define QUEUE_MAX 4000000 /* of a /proc/sys/fs/inotify/max_queued_events: a quarter of a gigabyte */
 
 /*
  * The kernel deals numbers in rising order and does not reuse them, so a watch that is added and
@@ -33,6 +36,64 @@ static int advance(struct restore *r, int fd, const char *path, s32 *next, s32 w
 	return 0;
 }
 
+static int queue_size(void)
+{
+	FILE *f = fopen("/proc/sys/fs/inotify/max_queued_events", "re");
+	int n = -1;
+
+	if (!f)
+		return -errno;
+	if (fscanf(f, "%d", &n) != 1 || n <= 0 || n > QUEUE_MAX)
+		n = -ERANGE;
+	fclose(f);
+	return n;
+}
+
+/* Read @n events that have no name. */
+static int skip(int fd, size_t n)
+{
+	struct inotify_event buf[256];
+
+	while (n) {
+		size_t want = n < 256 ? n : 256;
+		ssize_t got = read(fd, buf, want * sizeof(*buf));
+
+		if (got <= 0 || (size_t)got % sizeof(*buf))
+			return got < 0 ? -errno : -EIO;
+		n -= (size_t)got / sizeof(*buf);
+	}
+	return 0;
+}
+
+/*
+ * Nothing can queue an event of a watch but what it watches. The program is told as the kernel tells it
+ * when it has lost some: by IN_Q_OVERFLOW, which a real overflow leaves at the end of the queue. Two
+ * files in turn, since an event like the one before it is dropped.
+ */
+static int overflow(struct restore *r, int fd)
+{
+	int size = queue_size(), mem[2] = { -1, -1 }, wd[2], ret = size < 0 ? size : 0;
+	char path[40];
+
+	for (int i = 0; !ret && i < 2; i++) {
+		mem[i] = memfd_create("inotify", MFD_CLOEXEC);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", mem[i]);
+		wd[i] = mem[i] < 0 ? -1 : inotify_add_watch(fd, path, IN_ATTRIB);
+		if (wd[i] < 0)
+			ret = -errno;
+	}
+	for (int i = 0; !ret && i <= size; i++)
+		ret = fchmod(mem[i & 1], 0600) ? -errno : 0;
+	for (int i = 0; !ret && i < 2; i++)
+		ret = inotify_rm_watch(fd, wd[i]) ? -errno : 0;
+	if (!ret)
+		ret = skip(fd, (size_t)size);
+	for (int i = 0; i < 2; i++)
+		if (mem[i] >= 0)
+			close(mem[i]);
+	return ret ? r_fail(r, ret, "cannot tell an inotify that events were lost") : 0;
+}
+
 static int open_inotify(struct restore *r, struct m_file *f, int *out)
 {
 	const struct m_inotify *in = f->inotify;
@@ -40,8 +101,6 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 	char path[40];
 	int fd, ret = 0;
 
-	if (in->events.n)
-		return r_fail(r, -EOPNOTSUPP, "an inotify with events not read yet");
 	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (fd < 0)
 		return r_fail(r, -errno, "cannot make an inotify");
@@ -75,6 +134,8 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 	}
 	if (!ret && in->next_wd > next)
 		ret = advance(r, fd, "/proc/self", &next, in->next_wd);
+	if (!ret && in->events.n)
+		ret = overflow(r, fd);
 	if (ret)
 		close(fd);
 	else

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Sockets of every family: what they have in common, netlink, and unconnected inet ones. */
+/* Sockets of every family: what they have in common, and unconnected inet ones. */
 #include <errno.h>
 #include <linux/filter.h>
-#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,9 @@
 #include "kinds.h"
 #include "sock.h"
 
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76 /* 6.5 */
+#endif
 #define STATE_LISTEN 10 /* TCP_LISTEN */
 
 struct sock_obj *sock_obj(struct restore *r, struct m_sock *s)
@@ -103,6 +105,16 @@ int sock_options_last(struct restore *r, const struct m_sock *s, int fd)
 		if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)))
 			ret = r_fail(r, -errno, "cannot attach the filter of a socket");
 	}
+	if (!ret && s->filter_locked)
+		ret = set_int(r, fd, SO_LOCK_FILTER, 1, "SO_LOCK_FILTER");
+	if (!ret && s->rcvlowat > 1)
+		ret = set_int(r, fd, SO_RCVLOWAT, s->rcvlowat, "SO_RCVLOWAT");
+	if (!ret && s->peek_off >= 0 && s->family == AF_UNIX && s->kaddr)
+		ret = set_int(r, fd, SO_PEEK_OFF, s->peek_off, "SO_PEEK_OFF");
+	if (!ret && s->passpidfd)
+		ret = set_int(r, fd, SO_PASSPIDFD, 1, "SO_PASSPIDFD");
+	if (!ret && s->timestamp_ns)
+		ret = set_int(r, fd, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS");
 	if (!ret && s->passcred)
 		ret = set_int(r, fd, SO_PASSCRED, 1, "SO_PASSCRED");
 	if (!ret && s->passsec)
@@ -113,35 +125,6 @@ int sock_options_last(struct restore *r, const struct m_sock *s, int fd)
 		ret = set_time(r, fd, SO_RCVTIMEO, s->rcvtimeo_us);
 	if (!ret && s->sndtimeo_us > 0)
 		ret = set_time(r, fd, SO_SNDTIMEO, s->sndtimeo_us);
-	return ret;
-}
-
-int sock_netlink(struct restore *r, struct m_sock *s, int *out)
-{
-	struct sockaddr_nl nl = { .nl_family = AF_NETLINK, .nl_pid = s->nl_portid };
-	int fd, ret;
-
-	if (s->receive.n)
-		return r_fail(r, -EOPNOTSUPP, "a netlink socket with messages not read yet");
-	fd = socket(AF_NETLINK, s->type | SOCK_CLOEXEC | SOCK_NONBLOCK, s->protocol);
-	if (fd < 0)
-		return r_fail(r, -errno, "cannot make a netlink socket of protocol %d", s->protocol);
-	ret = sock_options(r, s, fd);
-	if (!ret && (s->nl_bound || s->nl_portid) && bind(fd, (void *)&nl, sizeof(nl)))
-		ret = r_fail(r, -errno, "cannot bind a netlink socket to port %u", s->nl_portid);
-	for (int g = 0; !ret && g < 32 * 32; g++) {
-		int group = g + 1;
-
-		if (s->nl_groups[g / 32] >> (g % 32) & 1 &&
-		    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
-			ret = r_fail(r, -errno, "cannot join netlink group %d of protocol %d", group,
-				     s->protocol);
-	}
-	if (!ret)
-		ret = sock_options_last(r, s, fd);
-	if (ret)
-		close(fd);
-	*out = fd;
 	return ret;
 }
 

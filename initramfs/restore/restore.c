@@ -125,7 +125,7 @@ static int build(struct restore *r)
 		if (!ret && !r->rw)
 			ret = orphans_find(r, &r->rehearsal);
 	}
-	if (!ret && !r->rw && r->o->prepare)
+	if (!ret && r->o->prepare)
 		ret = r->o->prepare(r->o->arg, r->o->keep_mounts ? "/" : MOUNTS_ROOT, r->e);
 	if (!ret && !r->rw)
 		ret = files_check(r);

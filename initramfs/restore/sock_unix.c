@@ -75,7 +75,7 @@ static int bind_path(struct restore *r, const struct m_sock *s, int fd)
 {
 	const char *path = addr_path(s), *slash = strrchr(path, '/');
 	struct stat st, dir_st;
-	bool had, dir_had;
+	bool had, known = s->path && !s->path->unlinked && s->path_mode, dir_had;
 	char dir[128];
 	int ret = 0;
 
@@ -86,12 +86,14 @@ static int bind_path(struct restore *r, const struct m_sock *s, int fd)
 		return r_fail(r, -errno, "cannot replace socket %s", path);
 	if (bind(fd, (const void *)s->addr, s->addr_len))
 		ret = r_fail(r, -errno, "cannot bind a socket to %s again", path);
+	if (!ret && (had || known) &&
+	    (lchown(path, known ? s->path_uid : st.st_uid, known ? s->path_gid : st.st_gid) ||
+	     chmod(path, (known ? s->path_mode : st.st_mode) & 07777)))
+		ret = r_fail(r, -errno, "cannot set the owner of socket %s", path);
 	if (!ret && had) {
 		struct timespec ts[2] = { st.st_atim, st.st_mtim };
 
-		if (lchown(path, st.st_uid, st.st_gid) || chmod(path, st.st_mode & 07777) ||
-		    utimensat(AT_FDCWD, path, ts, 0))
-			ret = r_fail(r, -errno, "cannot set the owner of socket %s", path);
+		utimensat(AT_FDCWD, path, ts, 0);
 	}
 	if (!ret && s->path && s->path->unlinked && !r->unix_unlink_later)
 		unlink(path);
@@ -206,20 +208,17 @@ static int make_accepted(struct restore *r, struct m_sock *server, struct m_sock
 
 static int make_pair(struct restore *r, struct m_sock *a, struct m_sock *b)
 {
-	struct sock_obj *oa = sock_obj(r, a), *ob = b ? sock_obj(r, b) : NULL;
+	struct sock_obj *oa = sock_obj(r, a), *ob = sock_obj(r, b);
 	int fd[2], ret;
 
-	if (!oa || (b && !ob))
+	if (!oa || !ob)
 		return -ENOMEM;
 	if (socketpair(AF_UNIX, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd))
 		return r_fail(r, -errno, "cannot make a pair of sockets");
 	oa->fd = fd[0];
-	if (ob)
-		ob->fd = fd[1];
-	else
-		r->unix_lone_peer = fd[1]; /* to be closed once the data is in */
+	ob->fd = fd[1];
 	ret = sock_options(r, a, fd[0]);
-	if (!ret && b)
+	if (!ret)
 		ret = sock_options(r, b, fd[1]);
 	return ret;
 }
@@ -274,12 +273,31 @@ static int send_one(struct restore *r, int from, const struct m_sock_skb *skb, c
 	return r_fail(r, -errno, "cannot put back %u bytes that a socket had not read", skb->len);
 }
 
+/* A socket of ours that stood in for one that is closed. */
+static void forget(struct restore *r, struct m_sock *s)
+{
+	struct sock_obj *o = s->restore;
+
+	for (size_t i = 0; i < r->socks.n; i++) {
+		if (r->socks.v[i] != s)
+			continue;
+		r->socks.v[i] = r->socks.v[--r->socks.n];
+		break;
+	}
+	if (o && o->fd >= 0)
+		close(o->fd);
+	free(o);
+	s->restore = NULL;
+}
+
 /* A sender of datagrams: the socket that has the address, or one of the moment that takes it. */
 static int sender(struct restore *r, const struct m_sock_skb *skb, const struct m_sock *s, int *temp)
 {
 	struct m_sock *p;
 
 	*temp = -1;
+	if (skb->from && sock_fd(skb->from) >= 0)
+		return sock_fd(skb->from);
 	vec_foreach(p, &r->m->socks)
 		if (skb->addr_len && p->family == AF_UNIX && p->addr_len == skb->addr_len &&
 		    !memcmp(p->addr, skb->addr, skb->addr_len) && sock_fd(p) >= 0)
@@ -302,7 +320,7 @@ static int put_data(struct restore *r, struct m_sock *s)
 		int temp = -1, from;
 
 		if (s->type != SOCK_DGRAM) {
-			from = s->peer ? sock_fd(s->peer) : r->unix_lone_peer;
+			from = sock_fd(s->peer);
 			ret = send_one(r, from, skb, NULL, 0);
 			continue;
 		}
@@ -336,21 +354,51 @@ static int finish_one(struct restore *r, struct m_sock *s)
 	return ret;
 }
 
+/* The other side is closed: it is there for as long as it takes to say what it had said. */
+static int make_lone(struct restore *r, struct m_sock *s)
+{
+	struct m_sock gone = { .family = AF_UNIX, .type = s->type, .state = STATE_ESTABLISHED };
+	int ret;
+
+	memcpy(gone.addr, s->peer_addr, sizeof(gone.addr));
+	gone.addr_len = s->peer_addr_len;
+	if (is_accepted(s))
+		ret = make_accepted(r, s, &gone);
+	else if (is_accepted(&gone))
+		ret = make_accepted(r, &gone, s);
+	else
+		ret = make_pair(r, s, &gone);
+	s->peer = &gone;
+	if (!ret)
+		ret = put_data(r, s);
+	s->peer = NULL;
+	((struct sock_obj *)s->restore)->data_done = true;
+	forget(r, &gone);
+	return ret;
+}
+
+/* A datagram socket that is connected to one that was closed: what it sends is refused. */
+static int connect_gone(struct restore *r, struct m_sock *s)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(un);
+	int fd = socket(AF_UNIX, s->type | SOCK_CLOEXEC, 0), ret = 0;
+
+	/* Bound to nothing but its family it gets an abstract address. */
+	if (fd < 0 || bind(fd, (void *)&un, sizeof(sa_family_t)) ||
+	    getsockname(fd, (void *)&un, &len) || connect(sock_fd(s), (void *)&un, len))
+		ret = r_fail(r, -errno, "cannot connect a socket to one that is gone");
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 static int make_connected(struct restore *r, struct m_sock *s)
 {
 	struct m_sock *peer = s->peer;
-	int ret;
 
-	if (!peer) { /* the other side is closed */
-		ret = make_pair(r, s, NULL);
-		if (!ret)
-			ret = put_data(r, s);
-		if (r->unix_lone_peer >= 0)
-			close(r->unix_lone_peer);
-		r->unix_lone_peer = -1;
-		((struct sock_obj *)s->restore)->data_done = true;
-		return ret;
-	}
+	if (!peer)
+		return make_lone(r, s);
 	if (is_accepted(s))
 		return make_accepted(r, s, peer);
 	if (is_accepted(peer))
@@ -373,14 +421,8 @@ static int make_pending(struct restore *r, struct m_sock *listener, struct m_soc
 		ret = connect_to(r, sock_fd(client), listener);
 	for (size_t i = 0; !ret && i < server->receive.n; i++)
 		ret = send_one(r, sock_fd(client), &server->receive.v[i], NULL, 0);
-	if (client == &gone && gone.restore) {
-		struct sock_obj *o = gone.restore;
-
-		if (o->fd >= 0)
-			close(o->fd);
-		free(o);
-		r->socks.n--;
-	}
+	if (client == &gone)
+		forget(r, &gone);
 	return ret;
 }
 
@@ -391,7 +433,6 @@ int sock_unix_all(struct restore *r)
 	struct m_sock *s;
 	int ret = 0;
 
-	r->unix_lone_peer = -1;
 	for_each_unix(s, r) {
 		bool dgram_pair = s->type == SOCK_DGRAM && s->peer && s->peer->peer == s &&
 				  !s->addr_len && !s->peer->addr_len;
@@ -422,6 +463,9 @@ int sock_unix_all(struct restore *r)
 	for_each_unix(s, r)
 		if (!ret && s->type == SOCK_DGRAM && s->peer && s->peer->peer == s && s->addr_len)
 			ret = connect_to(r, sock_fd(s->peer), s);
+	for_each_unix(s, r)
+		if (!ret && s->type == SOCK_DGRAM && !s->peer && s->peer_gone)
+			ret = connect_gone(r, s);
 	for_each_unix(s, r)
 		if (!ret && sock_fd(s) >= 0 && !((struct sock_obj *)s->restore)->data_done)
 			ret = put_data(r, s);

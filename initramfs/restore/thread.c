@@ -82,10 +82,11 @@ static s64 restart_code(u64 nr)
 	return -K_ERESTARTSYS;
 }
 
-static struct timespec left(const struct m_thread *m)
+static struct timespec left(const struct restore *r, const struct m_thread *m)
 {
-	return (struct timespec){ (time_t)(m->sleep.left_ns / NSEC_PER_SEC),
-				  (long)(m->sleep.left_ns % NSEC_PER_SEC) };
+	u64 ns = clock_left(r, m->sleep.clock, m->sleep.left_ns);
+
+	return (struct timespec){ (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
 }
 
 static u64 left_ms(const struct m_thread *m)
@@ -100,10 +101,10 @@ static u64 left_ms(const struct m_thread *m)
  * the time left in scratch memory and is interrupted in it at once, so that the block is there and
  * its registers can be the old ones. Sets *code to what rax is to be.
  */
-static bool enter_sleep(struct rtask *t, s64 *code)
+static bool enter_sleep(const struct restore *r, struct rtask *t, s64 *code)
 {
 	const struct user_regs_struct *u = &t->m->regs;
-	struct timespec ts = left(t->m);
+	struct timespec ts = left(r, t->m);
 	u64 va = remote_put(t, 0, &ts, sizeof(ts));
 	u64 arg[6] = { u->rdi, u->rsi, u->rdx, u->r10, u->r8, u->r9 };
 
@@ -131,33 +132,51 @@ static bool enter_sleep(struct rtask *t, s64 *code)
 	return true;
 }
 
-/* Sleeps whose time left must be told anew, in the place that the program gave for it. */
-static void set_time_left(struct rtask *t, struct user_regs_struct *u)
+/*
+ * Sleeps whose time left must be told anew: in the place that the program gave for it where the
+ * kernel itself would write it there when interrupted, else by way of a thunk. Without a thunk the
+ * argument itself changes, which the program may see in the register or in its memory.
+ */
+static void set_time_left(struct restore *r, struct rtask *t, struct user_regs_struct *u)
 {
-	struct timespec ts = left(t->m);
+	struct timespec ts = left(r, t->m);
 	struct timeval tv = { ts.tv_sec, (ts.tv_nsec + 999) / 1000 };
+	unsigned long long *arg = &u->r10;
+	u64 at;
 
 	switch (u->orig_rax) {
-	case SYS_select: /* as the kernel does itself when interrupted */
+	case SYS_select:
 		remote_write(t, u->r8, &tv, sizeof(tv));
-		break;
+		return;
 	case SYS_pselect6:
-	case SYS_io_getevents:
 		remote_write(t, u->r8, &ts, sizeof(ts));
-		break;
+		return;
 	case SYS_ppoll:
-	case SYS_rt_sigtimedwait:
 		remote_write(t, u->rdx, &ts, sizeof(ts));
+		return;
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+		thunk_make(r, t, u);
+		u->r10 = left_ms(t->m);
+		return;
+	case SYS_rt_sigtimedwait:
+		arg = &u->rdx;
+		break;
+	case SYS_io_getevents:
+	case SYS_recvmmsg:
+		arg = &u->r8;
 		break;
 	case SYS_semtimedop:
 	case SYS_epoll_pwait2:
-		remote_write(t, u->r10, &ts, sizeof(ts));
 		break;
-	case SYS_epoll_wait:
-	case SYS_epoll_pwait:
-		u->r10 = left_ms(t->m);
-		break;
+	default:
+		return;
 	}
+	at = thunk_make(r, t, u);
+	if (at && !remote_poke(t, at, &ts, sizeof(ts)))
+		*arg = at;
+	else
+		remote_write(t, *arg, &ts, sizeof(ts));
 }
 
 /* Decide the registers it goes on with; system calls that this takes are made here. */
@@ -167,7 +186,6 @@ int thread_sleep(struct restore *r, struct rtask *t)
 	struct user_regs_struct *u = &t->last;
 	s64 code;
 
-	(void)r;
 	*u = m->regs;
 	if (m->rseq)
 		remote_read(t, m->rseq + 8, &t->rseq_cs, sizeof(t->rseq_cs));
@@ -188,12 +206,12 @@ int thread_sleep(struct restore *r, struct rtask *t)
 	}
 	if (m->sleep.timed && !m->sleep.absolute &&
 	    (m->entry == M_ENTRY_INSIDE || code == -K_ERESTART_RESTARTBLOCK)) {
-		if (enter_sleep(t, &code)) {
+		if (enter_sleep(r, t, &code)) {
 			/* Anything but a restart is the call's own result: it is over. */
 			if (code != -K_ERESTART_RESTARTBLOCK && (code > -K_ERESTARTSYS || code < -516))
 				u->orig_rax = ~0ull;
 		} else {
-			set_time_left(t, u);
+			set_time_left(r, t, u);
 		}
 	} else if (code == -K_ERESTART_RESTARTBLOCK) {
 		/* Without a time to wake at nothing was saved that the arguments do not say. */

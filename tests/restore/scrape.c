@@ -116,6 +116,38 @@ struct rseq_conf {
 	u32 size, signature, flags, pad;
 };
 
+/*
+ * Our interruption has ended a call that a freeze would have left sleeping: tell it as the image of
+ * a kernel would that freezes it inside.
+ */
+static void as_if_inside(struct m_thread *t, struct rtask *rt)
+{
+	struct timespec ts = { 0 };
+	u64 va = 0;
+
+	if ((s64)t->regs.rax != -EINTR)
+		return;
+	switch (t->regs.orig_rax) {
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+		if ((s32)t->regs.r10 > 0)
+			t->sleep = (struct m_sleep){ true, t->regs.r10 * 1000000, 0, 0 };
+		break;
+	case SYS_rt_sigtimedwait:
+		va = t->regs.rdx;
+		break;
+	case SYS_semtimedop:
+		va = t->regs.r10;
+		break;
+	default:
+		return;
+	}
+	if (va && !remote_read(rt, va, &ts, sizeof(ts)))
+		t->sleep = (struct m_sleep){ true, (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec, 0, 0 };
+	t->entry = M_ENTRY_INSIDE;
+	t->regs.rax = (u64)-ENOSYS;
+}
+
 static int read_thread(struct scrape *s, struct m_process *p, pid_t outer, struct rtask *rt,
 		       struct ohib_err *e)
 {
@@ -139,6 +171,7 @@ static int read_thread(struct scrape *s, struct m_process *p, pid_t outer, struc
 	t->entry = (s64)t->regs.orig_rax >= 0 ? M_ENTRY_RESTART : M_ENTRY_USER;
 	if (t->entry == M_ENTRY_RESTART && ((s64)t->regs.rax > -512 || (s64)t->regs.rax < -516))
 		t->entry = M_ENTRY_USER;
+	as_if_inside(t, rt);
 	ptrace(PTRACE_GETREGSET, outer, NT_X86_XSTATE, &iov);
 	t->xsave = arena_memdup(s->m->arena, xs, iov.iov_len);
 	t->xsave_len = iov.iov_len;
@@ -281,6 +314,7 @@ int scrape(pid_t init, struct machine *m, struct ohib_err *e)
 
 	scrape_mm_reset();
 	scrape_files_reset();
+	scrape_sock_reset();
 	memset(m, 0, sizeof(*m));
 	m->arena = arena_create();
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", init);
@@ -330,5 +364,6 @@ int scrape(pid_t init, struct machine *m, struct ohib_err *e)
 	for (size_t i = 0; !ret && i < s.n; i++)
 		if (!s.procs[i].p->zombie)
 			ret = scrape_files(&s, &s.procs[i], e);
+	scrape_sock_peers(&s);
 	return ret;
 }

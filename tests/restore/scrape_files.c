@@ -123,6 +123,8 @@ static int classify(struct scrape *s, struct sproc *sp, struct m_file *f, const 
 	if (sscanf(target, "pipe:[%lu]", (unsigned long *)&ino) == 1) {
 		f->kind = M_FILE_PIPE;
 		f->pipe = pipe_of(s, ino, link);
+	} else if (!strncmp(target, "socket:", 7)) {
+		return scrape_sock(s, sp, atoi(strrchr(link, '/') + 1), f);
 	} else if (!strcmp(target, "anon_inode:[eventfd]")) {
 		f->kind = M_FILE_EVENTFD;
 		f->eventfd = arena_new(s->m->arena, struct m_eventfd);

@@ -29,3 +29,6 @@ int scrape_files(struct scrape *s, struct sproc *sp, struct ohib_err *e);
 /* Forget what an earlier scrape has seen. */
 void scrape_mm_reset(void);
 void scrape_files_reset(void);
+void scrape_sock_reset(void);
+int scrape_sock(struct scrape *s, struct sproc *sp, int num, struct m_file *f);
+void scrape_sock_peers(struct scrape *s);

@@ -20,6 +20,8 @@ static const struct {
 } cases[] = {
 	{ "processes", "processes.py", { "-k", "4" } },
 	{ "files", "files.py", { "-k", "9" } },
+	{ "sockets", "sockets.py", { "-k", "4" } },
+	{ "sleeps", "sleeps.py", { "-k", "7" } },
 	{ "clocks", "clocks.py", { "-k", "3" } },
 	{ "clocks, another kernel's vDSO", "clocks.py", { "-k", "3", "-v" } },
 	{ "undone at once", "processes.py", { "-f", "1" } },
@@ -38,7 +40,7 @@ static int count(const char *text, const char *what)
 static int run_one(const char *self, size_t i, const char *dir, char *out, size_t size)
 {
 	char log[128], program[128];
-	const char *argv[16] = { self };
+	const char *argv[20] = { self };
 	int n = 1, status, fd;
 	ssize_t got;
 	pid_t pid;
@@ -51,7 +53,10 @@ static int run_one(const char *self, size_t i, const char *dir, char *out, size_
 	argv[n++] = "-w";
 	argv[n++] = "-s0";
 	argv[n++] = dir;
-	argv[n++] = "python3";
+	/* The program is not PID 1, which sees the reloader end as a child of its own. */
+	argv[n++] = "sh";
+	argv[n++] = "-c";
+	argv[n++] = "python3 $0; sleep 1000";
 	argv[n++] = program;
 	pid = fork();
 	if (!pid) {

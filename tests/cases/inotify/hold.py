@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """inotify: watches of directories and files with their numbers, a gap in the numbers, a file whose name has been
-dropped from memory, the number of the next watch."""
+dropped from memory.  One that has unread events says that it has lost some, as inotify does."""
 
 import os
 import select
+import shutil
 import struct
 
 from held import held, same
@@ -40,7 +41,8 @@ def watches(fd):
 
 def setup():
     for folder in ROOT, "/run/case-inotify":
-        os.makedirs(folder, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
     for name in "file", "once", "dropped":
         put(f"{ROOT}/{name}")
     fd = call("inotify_init1", os.O_NONBLOCK)
@@ -56,6 +58,9 @@ def setup():
     call("inotify_rm_watch", fd, p["last"])
     events(fd, 0.1)
     p["watches"] = watches(fd)
+    p["late"] = call("inotify_init1", os.O_NONBLOCK)
+    p["late watch"] = watch(p["late"], f"{ROOT}/file", ATTRIB)
+    os.chmod(f"{ROOT}/file", 0o640)
     os.sync()
     with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as caches:
         caches.write("2")
@@ -78,6 +83,9 @@ def check(p):
     os.utime("/dev/null")
     same(events(fd, 0.2), [(p["dev"], ATTRIB, "")], "a device node")
     same(watch(fd, "/usr", CREATE), p["last"] + 1, "number of the next watch")
+    assert events(p["late"], 0) in ([(-1, 0x4000, "")], [(p["late watch"], ATTRIB, "")]), "unread events"
+    os.chmod(f"{ROOT}/file", 0o600)
+    same(events(p["late"], 0.2), [(p["late watch"], ATTRIB, "")], "what comes after them")
 
 
 held(setup, check)

@@ -66,8 +66,9 @@ def setup():
     arm(p["quiet"], 2000)
     arm(p["cpu"], 800)
     now = time.clock_gettime(time.CLOCK_MONOTONIC)
-    p["ends"] = {"long": now + 4000, "quiet": now + 2000, "beat": now + 900, "thread timer": now + 1500}
+    p["ends"] = {"long": now + 4000, "quiet": now + 2000, "thread timer": now + 1500}
     p["date end"] = time.time() + 5000
+    p["beat end"] = time.clock_gettime(time.CLOCK_BOOTTIME) + 900
     p["listed"] = listed()
     return p
 
@@ -84,6 +85,7 @@ def check(p):
     for name, end in p["ends"].items():
         near(time.clock_gettime(time.CLOCK_MONOTONIC) + get(p[name])[0], end, f"end of {name}")
     near(time.time() + get(p["date"])[0], p["date end"], "date")
+    near(time.clock_gettime(time.CLOCK_BOOTTIME) + get(p["beat"])[0], p["beat end"], "end by CLOCK_BOOTTIME")
     same([get(p[name])[1] for name in ("long", "date", "beat", "quiet")], [30.0, 20.0, 0.5, 0.0], "intervals")
     same(get(p["off"]), (0.0, 0.0), "disarmed timer")
     near(get(p["cpu"])[0], 795, "CPU time", 6)

@@ -19,8 +19,8 @@ ABSTIME = 1
 WAIT, WAIT_BITSET, PRIVATE = 0, 9, 128
 
 
-def now():
-    return time.clock_gettime(time.CLOCK_MONOTONIC)
+def now(clock=time.CLOCK_MONOTONIC):
+    return time.clock_gettime(clock)
 
 
 def outcome(name, *args):
@@ -76,10 +76,11 @@ INTERRUPTED = {
 def sleeper(page, sleep):
     """The child's last words: when it woke, and what its call said."""
     signal.signal(signal.SIGUSR2, lambda *_: None)
-    page[0:8] = struct.pack("=d", now())
+    clock = time.CLOCK_BOOTTIME if sleep is INTERRUPTED["boottime"] else time.CLOCK_MONOTONIC
+    page[0:8] = struct.pack("=d", now(clock))
     result = sleep()
     words = result if isinstance(result, tuple) else (-1 if result is None else result, 0.0)
-    page[8:32] = struct.pack("=dqd", now(), *words)
+    page[8:32] = struct.pack("=dqd", now(clock), *words)
     os._exit(0)
 
 

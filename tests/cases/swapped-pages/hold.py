@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Pages that are in swap: of a process and its child, shared ones, a tmpfs file's, pages of zeros, a locked one's peer."""
+
+import os
+import signal
+
+import memory
+from held import held, same
+from memory import ANON, PAGE, RW, SHARED, pattern
+
+PAGES = 2000
+FILE = "/dev/shm/case-swapped"
+
+
+def zeros_in_between():
+    return pattern("anon", 1000 * PAGE) + bytes(500 * PAGE) + pattern("more", 500 * PAGE)
+
+
+def used():
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        numbers = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    return numbers["SwapTotal"] - numbers["SwapFree"]
+
+
+def areas():
+    with open("/proc/swaps", encoding="utf-8") as lines:
+        return [(line.split()[0], line.split()[-1]) for line in list(lines)[1:]]
+
+
+def push_out():
+    """Fill memory until what was paged out has left the swap cache too, then give it back."""
+    pid = os.fork()
+    if not pid:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as out:
+            out.write("1000")
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+        hog = memory.mmap(free * 1024)
+        for at in range(0, free * 1024 - PAGE, PAGE):
+            memory.poke(hog + at, b"hog")
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def setup():
+    assert areas(), "the machine has no swap"
+    p = {"areas": areas()}
+    p["anon"] = memory.mmap(PAGES * PAGE)
+    memory.poke(p["anon"], zeros_in_between())
+    p["shared"] = memory.mmap(500 * PAGE, RW, SHARED | ANON)
+    memory.poke(p["shared"], pattern("shared", 500 * PAGE))
+    p["fd"] = os.open(FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(p["fd"], pattern("file", 300 * PAGE))
+    p["file"] = memory.mmap(300 * PAGE, RW, SHARED, p["fd"])
+    memory.peek(p["file"], 300 * PAGE)
+    p["child"] = os.fork()
+    if not p["child"]:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+        memory.poke(p["anon"] + 10 * PAGE, b"child's")
+        memory.madvise(p["anon"], PAGES * PAGE, "pageout")
+        signal.sigwait({signal.SIGUSR2})
+        right = memory.peek(p["anon"] + 11 * PAGE, 9 * PAGE) == zeros_in_between()[11 * PAGE:20 * PAGE]
+        os._exit(0 if right and memory.peek(p["anon"] + 10 * PAGE, 7) == b"child's" else 1)
+    for what, pages in ("anon", PAGES), ("shared", 500), ("file", 300):
+        memory.madvise(p[what], pages * PAGE, "pageout")
+    push_out()
+    assert used() > 4000, "hardly anything has been swapped out"
+    return p
+
+
+def check(p):
+    same(memory.peek(p["anon"], PAGES * PAGE), zeros_in_between(), "private memory")
+    same(memory.peek(p["shared"], 500 * PAGE), pattern("shared", 500 * PAGE), "shared memory")
+    same(os.pread(p["fd"], 300 * PAGE, 0), pattern("file", 300 * PAGE), "file on tmpfs")
+    memory.poke(p["file"] + PAGE, b"still one")
+    same(os.pread(p["fd"], 9, PAGE), b"still one", "the mapping and the file")
+    os.kill(p["child"], signal.SIGUSR2)
+    same(os.waitpid(p["child"], 0)[1], 0, "the child's memory")
+    same(areas(), p["areas"], "swap areas in use and their priorities")
+    os.unlink(FILE)
+
+
+held(setup, check)

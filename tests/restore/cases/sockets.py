@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Unix sockets: pairs, connections, listeners, datagrams, and what was not read yet."""
+import os
+import socket
+import tempfile
+
+from check import check, done, wait_switch
+
+S, D, Q = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET
+U = socket.AF_UNIX
+folder = tempfile.mkdtemp()
+
+
+def bound(kind, name, listen=False):
+    s = socket.socket(U, kind)
+    s.bind(name)
+    if listen:
+        s.listen(5)
+    return s
+
+
+a, b = socket.socketpair(U, S)
+a.send(b"to b ")
+a.send(b"and more")
+b.send(b"to a")
+c, d = socket.socketpair(U, D)
+c.send(b"one")
+c.send(b"two")
+half, gone = socket.socketpair(U, S)
+gone.send(b"last words")
+gone.close()
+listener = bound(S, folder + "/stream", True)
+client = socket.socket(U, S)
+client.connect(folder + "/stream")
+server = listener.accept()[0]
+client.send(b"request")
+server.send(b"reply")
+waiting = socket.socket(U, S)
+waiting.connect(folder + "/stream")
+waiting.send(b"not accepted yet")
+packets = bound(Q, "\0overlay-test-%d" % os.getpid(), True)
+qclient = socket.socket(U, Q)
+qclient.connect("\0overlay-test-%d" % os.getpid())
+qserver = packets.accept()[0]
+qclient.send(b"p1")
+qclient.send(b"p2")
+log = bound(D, folder + "/log")
+logger = socket.socket(U, D)
+logger.connect(folder + "/log")
+logger.send(b"line 1")
+named = bound(D, folder + "/named")
+named.sendto(b"line 2", folder + "/log")
+os.chmod(folder + "/log", 0o622)
+lost = bound(S, folder + "/lost", True)
+os.unlink(folder + "/lost")
+wait_switch()
+for s in (a, b, c, d, half, listener, client, server, waiting, packets, qclient, qserver, log):
+    s.settimeout(3)
+check("stream pair", b.recv(100) == b"to b and more" and a.recv(100) == b"to a")
+b.send(b"on")
+check("stream pair goes on", a.recv(100) == b"on")
+check("datagram pair", (d.recv(100), d.recv(100)) == (b"one", b"two"))
+check("the other end is gone", (half.recv(100), half.recv(100)) == (b"last words", b""))
+check("connection", server.recv(100) == b"request" and client.recv(100) == b"reply")
+client.send(b"again")
+check("connection goes on", server.recv(100) == b"again")
+check("its addresses", client.getpeername() == folder + "/stream" == server.getsockname())
+late = listener.accept()[0]
+check("a connection that waits", late.recv(100) == b"not accepted yet")
+late.send(b"accepted")
+check("is answered", waiting.recv(100) == b"accepted")
+new = socket.socket(U, S)
+new.connect(folder + "/stream")
+check("listener by its name", listener.accept()[0] is not None)
+check("packets", (qserver.recv(100), qserver.recv(100)) == (b"p1", b"p2"))
+first, second = log.recvfrom(100), log.recvfrom(100)
+check("datagrams in order", (first[0], second[0]) == (b"line 1", b"line 2"))
+check("a datagram's sender", second[1] == folder + "/named")
+logger.send(b"line 3")
+check("connected datagrams go on", log.recv(100) == b"line 3")
+check("mode of a name", os.stat(folder + "/log").st_mode & 0o777 == 0o622)
+check("a name that was taken away", not os.path.exists(folder + "/lost")
+      and lost.getsockname() == folder + "/lost")
+done()
