@@ -275,8 +275,12 @@ static int one_task(struct xlate *x, u64 node, void *arg)
 	struct m_process *p;
 
 	(void)arg;
-	if (is_kernel_task(x, task) || x_failed(x))
+	if (x_failed(x))
 		return x->err.code;
+	if (is_kernel_task(x, task)) {
+		x->m->system.nr_kernel_tasks++;
+		return 0;
+	}
 	if (x_u64(x, task, F_TASK_EXIT_STATE) == EXIT_DEAD)
 		return 0;
 	set_who(x, task);
