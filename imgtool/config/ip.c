@@ -5,6 +5,10 @@
  *
  *	KEY: [{header: hex, dev: interface, attrs: {…}, valid, preferred, expires}]
  *
+ * Weaker than before: what routers announced (IPv6 addresses that follow from a prefix, temporary ones,
+ * default routes) comes back as if a user had set it, with the time that it had left; the next kernel
+ * makes it anew from an announcement when that has run out.
+ *
  * header is the family header with the interface's number taken out; valid, preferred and expires are
  * the seconds that were left, absent when it does not end.
  */

@@ -4,6 +4,8 @@
  *
  *	links: [{name, index, mac, perm_mac, device, flags, mtu, txqlen, group, alias, altnames}]
  *
+ * Not carried: what ethtool sets (offloads, rings, speeds), which has no record of its defaults.
+ *
  * device is where it hangs in sysfs. Found again by the address that the hardware has and by that place;
  * the next kernel has called it eth0 or so, as udev does not run yet.
  */

@@ -7,6 +7,15 @@
 #include "image/image.h"
 #include "reloader/reloader.h"
 
+void reload_reason(const struct ohib_err *err, char *text, size_t size)
+{
+	if (err->pid)
+		snprintf(text, size, "process %d: %.180s (%s)", err->pid, err->msg,
+			 strerror(-err->code));
+	else
+		snprintf(text, size, "%.200s (%s)", err->msg, strerror(-err->code));
+}
+
 int reload_attempt(const char *image, const char *how_called,
 		   int (*how)(const char *path, struct ohib_image *img,
 			      struct ohib_err *err))
@@ -34,11 +43,7 @@ int reload_attempt(const char *image, const char *how_called,
 	if (!r)
 		r = how(image, img, &err);
 	ohib_image_close(img);
-	if (err.pid)
-		snprintf(reason, sizeof(reason), "process %d: %.180s (%s)", err.pid, err.msg,
-			 strerror(-err.code));
-	else
-		snprintf(reason, sizeof(reason), "%.200s (%s)", err.msg, strerror(-err.code));
+	reload_reason(&err, reason, sizeof(reason));
 	say("cannot resume: %s", reason);
 	if (ohib_image_set_state(image, OHIB_STATE_ARMED, reason, &again))
 		say("%s", again.msg);

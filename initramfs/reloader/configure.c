@@ -4,11 +4,9 @@
  * what could not be brought back on the console.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config/config.h"
 #include "image/image.h"
@@ -23,7 +21,7 @@ int configure_open(struct configure *c, struct ohib_image *img, struct machine *
 	size_t len;
 	int r;
 
-	*c = (struct configure){ .m = m, .home = -1, .root = -1 };
+	*c = (struct configure){ .m = m };
 	r = ohib_image_section(img, OHIB_SEC_CONFIG, &data, &len, err);
 	if (r)
 		return r;
@@ -42,12 +40,8 @@ void configure_close(struct configure *c)
 {
 	if (c->json)
 		json_object_put(c->json);
-	if (c->home >= 0)
-		close(c->home);
-	if (c->root >= 0)
-		close(c->root);
 	refusals_free(&c->warnings);
-	*c = (struct configure){ .home = -1, .root = -1 };
+	*c = (struct configure){};
 }
 
 static void print_warnings(struct configure *c)
@@ -65,15 +59,6 @@ int configure_prepare(struct configure *c, const char *root, struct ohib_err *er
 	size_t before = c->m->refusals.list.n;
 	int r;
 
-	/* Called again, the tree is another one; what config_prepare() does it does once. */
-	if (c->home >= 0)
-		close(c->home);
-	if (c->root >= 0)
-		close(c->root);
-	c->home = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	c->root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (c->home < 0 || c->root < 0)
-		return ohib_err_set(err, -errno, "%s: %s", root, strerror(errno));
 	r = config_prepare(c->json, c->m, root, &c->warnings, err);
 	print_warnings(c);
 	for (size_t i = before; i < c->m->refusals.list.n; i++) {
@@ -92,33 +77,27 @@ void configure_undo(struct configure *c)
 		config_undo(c->json);
 }
 
-/* With the machine's root as this process's. */
-static int in_root(struct configure *c,
-		   int (*stage)(struct json_object *json, struct machine *m,
-				struct refusals *warnings, struct ohib_err *err),
-		   struct ohib_err *err)
+/* Behind the commit this process's root is the machine's; and a machine without its routes is better than none. */
+static int late(struct configure *c,
+		int (*stage)(struct json_object *json, struct machine *m, struct refusals *warnings,
+			     struct ohib_err *err))
 {
 	struct ohib_err e = { 0 };
-	int r;
 
-	if (fchdir(c->root) || chroot("."))
-		return ohib_err_set(err, -errno, "entering the machine's root: %s", strerror(errno));
-	/* Behind the commit a machine without its routes is better than none. */
-	r = stage(c->json, c->m, &c->warnings, &e);
-	if (r)
+	if (stage(c->json, c->m, &c->warnings, &e))
 		say("%s", e.msg);
 	print_warnings(c);
-	if (fchdir(c->home) || chroot("."))
-		return ohib_err_set(err, -errno, "leaving the machine's root: %s", strerror(errno));
 	return 0;
 }
 
 int configure_restore(struct configure *c, struct ohib_err *err)
 {
-	return in_root(c, config_restore, err);
+	(void)err;
+	return late(c, config_restore);
 }
 
 int configure_settle(struct configure *c, struct ohib_err *err)
 {
-	return in_root(c, config_settle, err);
+	(void)err;
+	return late(c, config_settle);
 }

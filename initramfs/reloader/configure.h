@@ -12,7 +12,6 @@ struct configure {
 	struct json_object *json;
 	struct machine *m;
 	struct refusals warnings;
-	int home, root;		/* the initramfs's root and the machine's */
 };
 
 /* Both set @c; to be closed in either case. */

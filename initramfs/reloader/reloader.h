@@ -16,6 +16,9 @@ enum reload_exit {
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 double seconds(void);
 
+/* An error as one line for people. */
+void reload_reason(const struct ohib_err *err, char *text, size_t size);
+
 struct ohib_image;
 
 /*

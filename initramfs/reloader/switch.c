@@ -145,7 +145,10 @@ static int resume(struct run *run, struct ohib_err *err)
 /* Behind the commit there is no way back: the reason stays on the console, then an ordinary boot. */
 static int unfit(const struct ohib_err *err)
 {
-	say("the machine could not be brought up: %s", err->msg);
+	char reason[256];
+
+	reload_reason(err, reason, sizeof(reason));
+	say("the machine could not be brought up: %s", reason);
 	say("its image is spent; an ordinary boot follows in 10 s");
 	sync();
 	sleep(10);
@@ -155,7 +158,7 @@ static int unfit(const struct ohib_err *err)
 
 static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *err)
 {
-	struct run run = { .path = path, .img = img, .config = { .home = -1, .root = -1 } };
+	struct run run = { .path = path, .img = img };
 	int r = resume(&run, err);
 
 	if (r && run.committed)

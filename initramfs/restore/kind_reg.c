@@ -22,7 +22,7 @@ static int open_named(struct restore *r, struct m_file *f, int *fd)
 		return r_fail(r, -EINVAL, "a file of kind %d has no path", f->kind);
 	*fd = path_open(r, f->path->path, open_flags(f), 0);
 	if (*fd < 0)
-		return r_fail(r, *fd, "cannot open %s", f->path->path);
+		return r_fail(r, *fd, "cannot open %s: %s", f->path->path, strerror(-*fd));
 	return 0;
 }
 

@@ -19,7 +19,8 @@ struct restore_opts {
 	/*
 	 * Configuration, each may be NULL. prepare: the mounts are there at @root, nothing else is;
 	 * failure undoes all; called again with the new tree when the mounts are made anew.
-	 * configure: after the mounts are rw and before any process runs. settle: all pages have been read, processes are about to run.
+	 * configure: after the mounts are rw and before any process runs. settle: all pages have
+	 * been read, processes are about to run.
 	 */
 	int (*prepare)(void *arg, const char *root, struct ohib_err *e);
 	int (*configure)(void *arg, struct ohib_err *e);

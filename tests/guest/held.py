@@ -2,8 +2,8 @@
 """A process that holds something over a switch of the kernel and is asked afterwards whether it still has it.
 
 A case's hold.py calls held(setup, check).  `hold.py start` leaves a daemon behind that has called setup(); `hold.py
-verify` has it call check(what setup returned), which raises when something is not as it was.  $CASE_STATE is a folder
-for the pid and the verdict.
+verify` has it call check(what setup returned), which raises when something is not as it was, and leaves a new daemon
+behind for the next round.  $CASE_STATE is a folder for the pid and the verdict.
 """
 
 import os
@@ -69,7 +69,7 @@ def start(setup, check):
     sys.exit("the process is not ready")
 
 
-def verify():
+def verify(setup, check):
     with open(PID, encoding="utf-8") as text:
         pid = int(text.read())
     with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
@@ -80,14 +80,18 @@ def verify():
     with open(VERDICT, encoding="utf-8") as text:
         verdict = text.read().strip()
     print(verdict)
-    sys.exit(0 if verdict == "ok" else 1)
+    if verdict != "ok":
+        sys.exit(1)
+    while os.path.exists(f"/proc/{pid}"):
+        time.sleep(0.1)
+    start(setup, check)
 
 
 def held(setup, check):
     if sys.argv[1:] == ["start"]:
         start(setup, check)
     elif sys.argv[1:] == ["verify"]:
-        verify()
+        verify(setup, check)
     else:
         sys.exit("usage: hold.py start|verify")
 

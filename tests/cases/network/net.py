@@ -70,7 +70,11 @@ def start():
     nics = [name for name in os.listdir("/sys/class/net") if os.path.exists(f"/sys/class/net/{name}/device")]
     for line in SETUP.format(nic=sorted(nics)[0]).strip().splitlines():
         ip(line, check=not (line + "\n").startswith(PERHAPS))
-    time.sleep(2)
+    # An address is checked for duplicates first; routers are heard and answer.
+    for _ in range(20):
+        time.sleep(1)
+        if "tentative" not in ip("address"):
+            break
     os.makedirs(STATE, exist_ok=True)
     with open(os.path.join(STATE, "answers"), "w", encoding="utf-8") as out:
         json.dump({"time": time.time(), "answers": answers()}, out)

@@ -20,7 +20,8 @@ class Orders:
         return info
 
     def add(self, source, name):
-        """A file or a folder of the host."""
+        """A file or a folder of the host.  Links are followed in a case, which may share files with others."""
+        self.tar.dereference = name.startswith("cases/")
         self.tar.add(os.path.abspath(source), name, filter=self._owner)
 
     def add_text(self, name, text, mode=0o644):
