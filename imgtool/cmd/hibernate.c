@@ -75,6 +75,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_KEXEC:
 		o->c.ending = CAPTURE_KEXEC;
+		o->p.no_menu = true;
 		return 0;
 	case 't':
 		o->c.writer.nr_threads = (unsigned int)strtoul(arg, NULL, 10);

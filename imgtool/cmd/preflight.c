@@ -207,6 +207,8 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 	check_device(p);
 	check_memory(p);
 	check_kernels(p);
+	if (!p->no_menu)
+		preflight_menu(p);
 	if (capture_check(&e))
 		refuse(&p->refusals, 0, "", "this machine", "%s", e.msg);
 	r = p->wants_switch ? preflight_translate(p, err) : 0;

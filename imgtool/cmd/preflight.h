@@ -13,6 +13,7 @@ struct kernel_data;
 
 struct preflight {
 	const char *device;		/* as the user gave it; NULL: default */
+	bool no_menu;			/* the boot menu is not gone through (kexec) */
 	bool wants_switch;		/* --next-kernel was given */
 	const char *wanted_kernel;	/* its argument; NULL: the newest other one */
 	struct kernel_data *kernel;	/* opened once, kept until preflight_free */
@@ -38,6 +39,10 @@ int preflight_translate(struct preflight *p, struct ohib_err *err);
  * added to @frozen. Writes to no file system.
  */
 int preflight_frozen(struct preflight *p, struct refusals *frozen, struct ohib_err *err);
+
+struct machine;
+void preflight_menu(struct preflight *p);
+void preflight_pids(struct preflight *p, const struct machine *m);
 
 struct json_object;
 struct json_object *preflight_json(const struct preflight *p);

@@ -23,6 +23,8 @@ static int translate(struct preflight *p, bool frozen, struct refusals *to, stru
 	if (r)
 		return r;
 	take_refusals(to, &m->refusals);
+	if (!frozen)
+		preflight_pids(p, m);
 	machine_free(m);
 	return 0;
 }

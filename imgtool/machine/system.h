@@ -33,6 +33,7 @@ struct m_system {
 	s64 timens_monotonic_ns, timens_boottime_ns;	/* offsets of the carried time namespace, if any */
 	u32 pid_max;
 	u32 last_pid;
+	u32 nr_kernel_tasks;	/* kernel threads of the image kernel */
 	u8 *vdso;		/* the image kernel's 64-bit vdso, as it maps it */
 	size_t vdso_len;
 	VEC(struct m_swap_area) swaps;

@@ -3,8 +3,11 @@
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +17,7 @@ REPO = os.path.dirname(os.path.dirname(VM_DIR))
 CACHE = os.environ.get("OVERLAYCTL_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "overlayctl")
 MIB = 1 << 20
+KEEP_LOGS = 60
 
 
 class HarnessError(Exception):
@@ -24,11 +28,21 @@ def say(text):
     print(f"vm: {text}", file=sys.stderr, flush=True)
 
 
-def need_root():
-    """Go on as root: loop devices, mounts and chroots are needed to build a disk."""
+def begin():
+    """Prepare for a run: become root (disks need loop devices and mounts), end tidily, clear the cache's litter."""
     if os.geteuid() != 0:
         keep = f"OVERLAYCTL_CACHE={CACHE}"
         os.execvp("sudo", ["sudo", keep, sys.executable] + sys.argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.makedirs(CACHE, exist_ok=True)
+    for kind in ("run", "switch", "shell", "install", "base", "packages", "tool"):
+        # What a killed run left behind.
+        for path in glob.glob(os.path.join(CACHE, kind + "*.????????")):
+            if os.path.getmtime(path) < time.time() - 86400:
+                shutil.rmtree(path, ignore_errors=True)
+    logs = sorted(glob.glob(os.path.join(CACHE, "logs", "*")), key=os.path.getmtime)
+    for path in logs[:-KEEP_LOGS]:
+        shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) else os.unlink(path)
 
 
 def run(argv, log=None, **kwargs):

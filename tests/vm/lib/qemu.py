@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Start the virtual machine: which accelerator, which devices, and what its consoles say."""
 
+import ctypes
 import fcntl
 import os
 import re
@@ -16,6 +17,7 @@ BAD_LINE = re.compile(rb"BUG:|Oops|[Pp]anic|WARNING: possible|general protection
                       rb"Internal error|unable to handle|Kernel stack is corrupted")
 # Lines that match BAD_LINE and are well: the boot parameters, told in full.
 WELL_LINE = re.compile(rb"Command line:|lockdep is turned off")
+LIBC = ctypes.CDLL(None)
 CMDLINE = "console=tty0 console=ttyS0,115200 nomodeset norandmaps watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=180"
 
 
@@ -72,6 +74,11 @@ def take_slot():
             say("waiting for another virtual machine to end")
             told = True
         time.sleep(0.5)
+
+
+def die_with_parent():
+    """In the child: no machine outlives the harness, however that ends (prctl PR_SET_PDEATHSIG)."""
+    LIBC.prctl(1, signal.SIGTERM)
 
 
 class Machine:
@@ -132,10 +139,11 @@ class Machine:
             argv += ["-kernel", self.disk.kernel(direct), "-initrd", self.disk.initrd(direct),
                      "-append", f"root=UUID={self.disk.meta['root_uuid']} ro {CMDLINE} {append}".strip()]
         if self.interactive:
-            self.process = subprocess.Popen(argv)
+            self.process = subprocess.Popen(argv, preexec_fn=die_with_parent)
             return
         with open(os.path.join(self.folder, f"qemu-{self.powered_on}.log"), "w") as err:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=err, stderr=err,
+                                            preexec_fn=die_with_parent)
 
     def running(self):
         return self.process is not None and self.process.poll() is None
