@@ -75,7 +75,7 @@ struct sysctl {
 struct sysctls {
 	VEC(struct sysctl) list; /* by name */
 };
-int sysctls_read(struct sysctls *s, const char *root);	/* all that are readable and writable */
+int sysctls_read(struct sysctls *s, const char *root);	/* what can be configuration */
 int sysctls_parse(struct sysctls *s, char *boot_id, const char *data, size_t len);
 /* *@data is to be freed. */
 int sysctls_format(const struct sysctls *s, const char *boot_id, char **data, size_t *len);

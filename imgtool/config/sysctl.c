@@ -281,11 +281,13 @@ int sysctl_write_class(struct config_run *run, enum sysctl_class class, bool say
 		before = json_object_new_object();
 		json_object_object_add(run->all, "sysctl_before", before);
 	}
-	for (int pass = 0; !r && pass < 3; pass++) {
+	for (int pass = 0, wrote = 1; !r && wrote && pass < 3; pass++) {
+		wrote = 0;
 		for (size_t i = 0; i < list.n; i++) {
 			char *old = NULL;
 
 			list.v[i].r = write_one(list.v[i].name, list.v[i].value, &old);
+			wrote |= list.v[i].r > 0;
 			if (old && !json_object_object_get_ex(before, list.v[i].name, NULL))
 				js_add_str(before, list.v[i].name, old);
 			free(old);

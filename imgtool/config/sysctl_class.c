@@ -28,6 +28,9 @@ static const struct {
 	{ "vm/stat_refresh", SYSCTL_STATE },
 	{ "net/ipv4/route/flush", SYSCTL_STATE },
 	{ "net/ipv6/route/flush", SYSCTL_STATE },
+	/* The same as …_ms; the kernel complains when they are read. */
+	{ "net/*/neigh/*/base_reachable_time", SYSCTL_STATE },
+	{ "net/*/neigh/*/retrans_time", SYSCTL_STATE },
 	/* The kernel's own place of the panic and of the boot. */
 	{ "kernel/real-root-dev", SYSCTL_STATE },
 	{ "fs/file-nr", SYSCTL_STATE },

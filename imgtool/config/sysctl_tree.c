@@ -96,7 +96,8 @@ static int walk(struct sysctls *s, int fd, dev_t dev, const char *prefix, int de
 				     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 			if (sub >= 0)
 				r = walk(s, sub, dev, name, depth + 1);
-		} else if (S_ISREG(st.st_mode) && st.st_mode & 0200 && st.st_mode & 0400) {
+		} else if (S_ISREG(st.st_mode) && st.st_mode & 0200 && st.st_mode & 0400 &&
+			   sysctl_class(name) != SYSCTL_STATE) {
 			r = read_one(s, dirfd(d), de->d_name, name);
 		}
 		if (r)

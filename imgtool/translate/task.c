@@ -133,6 +133,16 @@ struct thread_list {
 	u64 leader;
 };
 
+/* A thread may have left what it shared with its process: unshare(CLONE_FILES), unshare(CLONE_FS). */
+static void shares(struct xlate *x, u64 task, u64 leader, enum field f, const char *what)
+{
+	u64 own = x_u64(x, task, f), its = x_u64(x, leader, f);
+
+	if (own && its && own != its)
+		x_refuse(x, "thread %d has %s of its own (unshare), which cannot be carried yet",
+			 (int)x_u64(x, task, F_TASK_PID), what);
+}
+
 static int one_thread(struct xlate *x, u64 node, void *arg)
 {
 	struct thread_list *l = arg;
@@ -151,6 +161,8 @@ static int one_thread(struct xlate *x, u64 node, void *arg)
 	t = xlate_thread(x, task, l->p);
 	if (t)
 		x_push(x, &l->p->threads, t);
+	shares(x, task, l->leader, F_TASK_FILES, "descriptors");
+	shares(x, task, l->leader, F_TASK_FS, "a working directory");
 	return x->err.code;
 }
 

@@ -211,14 +211,18 @@ static struct machine *make_machine(const u8 *super)
 	t->master_group = 1;
 	mnt_add(m, root, ext4, "/opt/c", "/srv", "/dev/sdx1", MS_RELATIME)->master_group = 3;
 	mnt_add(m, root, ext4, "/etc/issue", "/etc/hosts", "/dev/sdx1", MS_RELATIME)->unbindable = true;
+	for (size_t i = 0; i < m->mounts.n; i++)
+		m->mounts.v[i]->row = (u32)i + 1;
+	m->mounts.v[3]->row = 5; /* came after the next */
+	m->mounts.v[4]->row = 4;
 	return m;
 }
 
 static const char *const want_mounts =
 	"-1 / / rw,relatime shared:a ext4 LOOP rw,errors=remount-ro\n"
 	"0 / /sys rw,nosuid,nodev,noexec,relatime shared:b sysfs sysfs rw\n"
-	"1 / /sys/kernel/security rw,nosuid,nodev,noexec,relatime - securityfs securityfs rw\n"
 	"0 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"
+	"1 / /sys/kernel/security rw,nosuid,nodev,noexec,relatime - securityfs securityfs rw\n"
 	"0 / /dev rw,nosuid,relatime - devtmpfs udev *\n"
 	"4 / /dev/pts rw,nosuid,noexec,noatime - devpts devpts rw,gid=5,mode=620,ptmxmode=000\n"
 	"0 / /run rw,nosuid,nodev,noexec,relatime shared:c tmpfs tmpfs rw,size=4096k,nr_inodes=1000,mode=755\n"

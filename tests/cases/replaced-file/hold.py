@@ -2,6 +2,7 @@
 """Files that an upgrade has put another in the place of, and one that still has another name."""
 
 import os
+import shutil
 
 import memory
 from held import held, same
@@ -16,7 +17,8 @@ def write(path, data):
 
 
 def setup():
-    os.makedirs(FOLDER, exist_ok=True)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    os.makedirs(FOLDER)
     os.chdir(FOLDER)
     p = {}
     write("config", b"old config\n")

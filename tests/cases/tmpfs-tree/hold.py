@@ -3,6 +3,7 @@
 
 import fcntl
 import os
+import shutil
 import socket
 import stat
 import struct
@@ -110,7 +111,19 @@ def attributes(place):
     set_flags(f"{place}/a", NODUMP)
 
 
+def clear():
+    """What an earlier round has left."""
+    for place in ROOT, RAM:
+        while os.path.ismount(place):
+            subprocess.run(["umount", place], check=True)
+    for place in PLACES:
+        if os.path.exists(f"{place}/small"):
+            set_flags(f"{place}/small", 0)
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def setup():
+    clear()
     for place in ROOT, RAM:
         os.makedirs(place, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=50m,nr_inodes=4321,mode=1755,uid=11,gid=22,noexec", "case", ROOT],

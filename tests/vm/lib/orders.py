@@ -11,7 +11,7 @@ from lib.common import VM_DIR
 class Orders:
     def __init__(self, path):
         self.path = path
-        self.tar = tarfile.open(path, "w", format=tarfile.GNU_FORMAT)
+        self.tar = tarfile.open(path, "w", format=tarfile.GNU_FORMAT, dereference=True)
 
     @staticmethod
     def _owner(info):
