@@ -27,6 +27,19 @@ static bool has_exe(const struct rproc *p)
 	return a && b && (a == b || (a->inode_kaddr && a->inode_kaddr == b->inode_kaddr));
 }
 
+/*
+ * The auxiliary vector up to its end: what is behind is room for entries of a later kernel, and this
+ * kernel takes no more than it has room for itself (prctl_set_mm_map).
+ */
+static u32 auxv_size(const struct m_mm *mm)
+{
+	u32 i;
+
+	for (i = 0; i + 1 < mm->auxv_len && mm->auxv[i]; i += 2)
+		;
+	return (i + 2 < mm->auxv_len ? i + 2 : mm->auxv_len) * (u32)sizeof(u64);
+}
+
 int mminfo_set(struct restore *r, struct rproc *p)
 {
 	struct rtask *t = r_leader(p);
@@ -37,7 +50,7 @@ int mminfo_set(struct restore *r, struct rproc *p)
 		.start_brk = mm->start_brk, .brk = mm->brk, .start_stack = mm->start_stack,
 		.arg_start = mm->arg_start, .arg_end = mm->arg_end,
 		.env_start = mm->env_start, .env_end = mm->env_end,
-		.auxv_size = mm->auxv_len * (u32)sizeof(u64), .exe_fd = ~0u,
+		.auxv_size = auxv_size(mm), .exe_fd = ~0u,
 	};
 	s64 num = -1, ret;
 	u64 va;

@@ -130,8 +130,9 @@ static int connect_to(struct restore *r, int fd, const struct m_sock *to)
 	if (has_path(to))
 		ret = enter(r, &p, to);
 	if (!ret && connect(fd, (const void *)to->addr, to->addr_len))
-		ret = r_fail(r, -errno, "cannot connect to socket %.100s again",
-			     has_path(to) ? addr_path(to) : "with an abstract address");
+		ret = r_fail(r, -errno, "cannot connect to socket %.100s again (type %d, backlog %d)",
+			     has_path(to) ? addr_path(to) : "with an abstract address", to->type,
+			     to->backlog);
 	if (has_path(to))
 		leave(&p);
 	return ret;
