@@ -18,9 +18,9 @@ libc.NUMBERS.update({"capget": 125, "capset": 126, "personality": 135, "prctl": 
                      "membarrier": 324})
 
 MEMBARRIERS = {"private": (16, 8), "sync core": (64, 32), "rseq": (256, 128)}
-GETTERS = {"secure bits": 27, "timer slack": 30, "memory failure": 34, "subreaper": 37, "no new privileges": 39,
+GETTERS = {"secure bits": 27, "timer slack": 30, "memory failure": 34, "no new privileges": 39,
            "transparent huge pages": 42, "I/O flusher": 58}
-STATUS = ("Name", "Umask", "Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Speculation", "Cpus_allowed:", "THP")
+STATUS = ("Name", "Umask", "Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Cpus_allowed:", "THP")
 
 
 def prctl(option, *args):
@@ -53,11 +53,17 @@ def speculation():
     return [LIBC.prctl(52, which, 0, 0, 0) for which in (0, 1, 2)]
 
 
+def pointed(option):
+    """What prctl writes where its second argument points to."""
+    value = ctypes.c_int()
+    prctl(option, ctypes.addressof(value))
+    return value.value
+
+
 def attributes():
-    death = ctypes.c_int()
-    prctl(2, ctypes.cast(ctypes.byref(death), ctypes.c_void_p).value)
-    now = {name: prctl(number) for name, number in GETTERS.items()}
-    now["death signal"] = death.value
+    now = {name: LIBC.prctl(number, 0, 0, 0, 0) for name, number in GETTERS.items()}
+    now["death signal"] = pointed(2)
+    now["subreaper"] = pointed(37)
     now["status"] = [line for line in read("status").splitlines() if line.startswith(STATUS)]
     for name in "coredump_filter", "loginuid", "oom_score_adj", "comm", "limits", "personality":
         now[name] = read(name)
@@ -174,6 +180,7 @@ def setup():
     p["thread"] = threading.Thread(target=thread, args=[p], daemon=True)
     p["thread"].start()
     while "thread was" not in p:
+        assert p["thread"].is_alive(), "the thread has failed"
         time.sleep(0.05)
     p["was"] = attributes()
     p["poor"] = child(poor, check_poor)
