@@ -210,9 +210,9 @@ static void mountinfo_line(struct xlate *x, char *line, u32 row)
 }
 
 /*
- * Options of file systems on disk (and of hugetlbfs and the like) are in structures that only the file
- * system's own code or module knows; what the kernel
- * showed of them when the image was made is taken.
+ * Options of file systems on disk (and of hugetlbfs and the like) are in structures that only the
+ * file system's own code or module knows; what the kernel showed of them when the image was made is
+ * taken, and the order of the mounts with it.
  */
 void xlate_mountinfo(struct xlate *x, const char *mountinfo)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev. There is one devtmpfs in a kernel, and the kernel fills it: what user space had added to it
- * (folders to mount on, links, nodes of modules not loaded yet) is added again before the commit, with
- * a list to take it back; owners, modes and links that lead elsewhere follow after it.
+ * (folders to mount on, links, nodes of modules not loaded yet) is added again before the commit,
+ * with a list to take it back; owners, modes and links that lead elsewhere follow after it.
  * The nodes of this kernel stay: a number that the kernel chose may differ from the machine's.
  */
 #include <errno.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The machine's mount tree under this kernel. It is built in a place of its own in the initramfs, with
- * every file system on a disk read-only and its device too; after the commit they are made writable
- * and the tree is moved over /, as switch_root does.
+ * The machine's mount tree under this kernel. It is built in a place of its own in the initramfs,
+ * with every file system on a disk read-only and its device too; after the commit they are made
+ * writable and the tree is moved over /, as switch_root does.
  *
- * While it is built each super block has a mount of its own, of all of it, that nothing is mounted on:
- * the machine's mounts are clones of (parts of) it, attached in the machine's order.
+ * While it is built each super block has a mount of its own, of all of it, that nothing is mounted
+ * on: the machine's mounts are clones of (parts of) it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -267,7 +267,7 @@ static int make_sbs(struct restore *r)
 
 /*
  * mountinfo lists mounts in the order in which they came to the namespace (to 6.7), or were made
- * (from 6.8 on, 2eea9ce4310d), wherever they are moved after: so they are made in the machine's order.
+ * (from 6.8 on, 2eea9ce4310d), wherever they are moved after: they are made in the machine's order.
  */
 static int make_mounts(struct restore *r)
 {
