@@ -59,6 +59,10 @@ struct m_mm {
 	u32 auxv_len;		/* in u64 */
 	u32 dumpable;		/* SUID_DUMP_* */
 	bool thp_disabled;	/* PR_SET_THP_DISABLE */
+	u32 coredump_filter;	/* as /proc/PID/coredump_filter */
+	u32 membarrier;		/* MEMBARRIER_CMD_REGISTER_* that were issued */
+	u32 mdwe;		/* PR_SET_MDWE */
+	bool merge_any;		/* PR_SET_MEMORY_MERGE */
 	u32 def_flags_lock;	/* mlockall(MCL_FUTURE[|MCL_ONFAULT]) flags in force; 0: none */
 	struct m_file *exe;	/* /proc/PID/exe */
 	VEC(struct m_vma) vmas;	/* rising */

@@ -66,6 +66,9 @@ struct m_thread {
 	struct m_cred *cred;
 	bool io_bitmap;		/* iopl/ioperm: refused */
 	u32 io_flags;		/* PR_SET_IO_FLUSHER */
+	u32 loginuid;		/* ~0: not set */
+	u32 mce_kill;		/* PR_SET_MCE_KILL: 0, or 1 + PR_MCE_KILL_LATE, _EARLY */
+	u32 spec_store, spec_branch, spec_l1d;	/* PR_SET_SPECULATION_CTRL; 0: as by default */
 	bool tsc_disabled, cpuid_fault;	/* prctl(PR_SET_TSC), arch_prctl(ARCH_CPUID) */
 	u64 user_cpu_ns, sys_cpu_ns;	/* consumed; not restorable without the module */
 };
@@ -99,6 +102,8 @@ struct m_process {
 	bool stop_reported;	/* the parent has already waited for it */
 	s32 oom_score_adj, oom_score_adj_min;
 	bool child_subreaper;
+	pid_t ptracer;		/* PR_SET_PTRACER; -1: anyone, 0: none */
+	s32 autogroup_nice;
 	struct m_itimer itimers[3];	/* ITIMER_REAL, VIRTUAL, PROF */
 	VEC(struct m_posix_timer) timers;
 	u64 start_boottime_ns;

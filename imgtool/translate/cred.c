@@ -45,6 +45,7 @@ struct m_cred *xlate_cred(struct xlate *x, u64 cred)
 	       "group_info.gid");
 	if (x_u64(x, cred, F_CRED_USER_NS) != x_sym(x, "init_user_ns"))
 		x_refuse(x, "is in a user namespace of its own, which cannot be carried yet");
+	xlate_cred_security(x, cred);
 	if (map_put(&x->creds, cred, c))
 		ohib_err_set(&x->err, -ENOMEM, "out of memory");
 	return c;

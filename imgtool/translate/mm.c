@@ -34,6 +34,13 @@
 #define VM_NOHUGEPAGE 0x40000000ull
 #define VM_MERGEABLE 0x80000000ull
 
+/*
+ * What the kernel may set of the lower 32 besides: all but the one hole. Of the upper 32 only protection
+ * keys: mseal (bit 63), MAP_DROPPABLE (40), shadow stacks and minor faults of userfaultfd (37, 38) are unknown.
+ */
+#define VM_KNOWN 0xfffff7ffull
+#define VM_PKEY 0xf00000000ull
+
 #define PAGE_MAPPING_ANON 1ull
 #define MAX_SWAP_FILES 23 /* MAX_SWAPFILES with all of the optional types taken off */
 
@@ -203,6 +210,10 @@ static void vma_flags(struct xlate *x, u64 flags, struct m_vma *v)
 		x_refuse(x, "uses hugetlbfs pages, which cannot be carried yet");
 	if (flags & VM_SYNC)
 		x_refuse(x, "is a DAX mapping (MAP_SYNC)");
+	/* a key of mprotect(PROT_EXEC)'s own comes again with it; others are refused with the mm */
+	if (flags & ~(VM_KNOWN | VM_PKEY))
+		x_refuse(x, "has mapping flags %#llx, which are not known",
+			 (unsigned long long)(flags & ~(VM_KNOWN | VM_PKEY)));
 }
 
 /* [vdso], [vvar]: vm_private_data is a vm_special_mapping with its name. */
@@ -246,6 +257,8 @@ static void xlate_vma(struct xlate *x, u64 kvma, u64 pgd, struct m_mm *mm)
 	}
 	x_object(x, "mapping %llx-%llx", (unsigned long long)v.start, (unsigned long long)v.end);
 	vma_flags(x, flags, &v);
+	if (x_has(x, F_VMA_POLICY) && !(file && flags & VM_SHARED) && x_u64(x, kvma, F_VMA_POLICY))
+		x_refuse(x, "has a NUMA policy of its own (mbind), which cannot be carried yet");
 	if (special_mapping(x, kvma, flags, &v)) {
 		x_push(x, &mm->vmas, v);
 		return;
@@ -328,6 +341,7 @@ struct m_mm *xlate_mm(struct xlate *x, u64 kmm)
 	flags = x_u64(x, kmm, F_MM_FLAGS);
 	mm->dumpable = flags & 3;			/* MMF_DUMPABLE_MASK */
 	mm->thp_disabled = flags >> 24 & 1;		/* MMF_DISABLE_THP */
+	xlate_mm_attrs(x, kmm, mm);
 	flags = x_u64(x, kmm, F_MM_DEF_FLAGS);
 	mm->def_flags_lock = (flags & VM_LOCKED ? MCL_FUTURE : 0) |
 			     (flags & VM_LOCKONFAULT ? MCL_ONFAULT : 0);

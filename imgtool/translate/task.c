@@ -117,6 +117,7 @@ static struct m_thread *xlate_thread(struct xlate *x, u64 task, struct m_process
 	t->tsc_disabled = ti & 1ull << TIF_NOTSC;
 	t->cpuid_fault = ti & 1ull << TIF_NOCPUID;
 	refuse_foreign(x, task, t);
+	xlate_thread_attrs(x, task, t);
 	if (p->is_tool && t->tid == p->pid)
 		t->entry = M_ENTRY_TOOL;
 	if (!x->live && !p->zombie) {
@@ -143,6 +144,8 @@ static void shares(struct xlate *x, u64 task, u64 leader, enum field f, const ch
 			 (int)x_u64(x, task, F_TASK_PID), what);
 }
 
+static void namespaces(struct xlate *x, u64 task);
+
 static int one_thread(struct xlate *x, u64 node, void *arg)
 {
 	struct thread_list *l = arg;
@@ -163,6 +166,8 @@ static int one_thread(struct xlate *x, u64 node, void *arg)
 		x_push(x, &l->p->threads, t);
 	shares(x, task, l->leader, F_TASK_FILES, "descriptors");
 	shares(x, task, l->leader, F_TASK_FS, "a working directory");
+	if (x_u64(x, task, F_TASK_NSPROXY) != x_u64(x, l->leader, F_TASK_NSPROXY))
+		namespaces(x, task);
 	return x->err.code;
 }
 
@@ -174,7 +179,7 @@ static void namespaces(struct xlate *x, u64 task)
 	} ns[] = {
 		{ F_NS_UTS, "UTS" }, { F_NS_IPC, "IPC" }, { F_NS_MNT, "mount" },
 		{ F_NS_PID_CHILDREN, "PID" }, { F_NS_NET, "network" }, { F_NS_TIME, "time" },
-		{ F_NS_CGROUP, "cgroup" },
+		{ F_NS_CGROUP, "cgroup" }, { F_NS_TIME_CHILDREN, "time (for children)" },
 	};
 	u64 mine = x_u64(x, task, F_TASK_NSPROXY);
 	u64 init = x_u64(x, x->init_task, F_TASK_NSPROXY);
@@ -244,9 +249,23 @@ static void living_parts(struct xlate *x, u64 task, struct m_process *p)
 	xlate_signals(x, task, p);
 }
 
+static int one_other(struct xlate *x, u64 node, void *arg)
+{
+	u64 task = x_container(x, node, F_TASK_THREAD_NODE);
+
+	/* x_list stops at a non-zero result */
+	return task != *(u64 *)arg && !x_u64(x, task, F_TASK_EXIT_STATE);
+}
+
+/* Is another thread of the process alive? Its leader is then not reaped: delay_group_leader(). */
+static bool others_live(struct xlate *x, u64 signal, u64 leader)
+{
+	return x_list(x, x_addr(x, signal, F_SIG_THREAD_HEAD), one_other, &leader) && !x_failed(x);
+}
+
 static struct m_process *xlate_process(struct xlate *x, u64 task)
 {
-	u64 signal = x_u64(x, task, F_TASK_SIGNAL), tty;
+	u64 signal = x_u64(x, task, F_TASK_SIGNAL), tty, group;
 	struct m_process *p = x_new(x, struct m_process);
 	u32 exit_state = x_u64(x, task, F_TASK_EXIT_STATE);
 
@@ -265,6 +284,15 @@ static struct m_process *xlate_process(struct xlate *x, u64 task)
 	p->child_subreaper = x_u64(x, signal, F_SIG_SUBREAPER);
 	p->start_boottime_ns = x_u64(x, task, F_TASK_START_BOOTTIME);
 	p->is_tool = p->pid == x->m->system.tool_pid;
+	if (x_has(x, F_SIG_AUTOGROUP) && (group = x_u64(x, signal, F_SIG_AUTOGROUP)))
+		p->autogroup_nice = (s32)x_u64(x, group, F_AUTOGROUP_NICE);
+	if (x_has(x, F_SIG_AUDIT_TTY) && x_u64(x, signal, F_SIG_AUDIT_TTY))
+		x_refuse(x, "has its terminal input audited (pam_tty_audit), which cannot be carried yet");
+	if (exit_state && others_live(x, signal, task)) {
+		p->dead_leader = true;
+		x_refuse(x, "has threads that outlived its first one (pthread_exit in main), which "
+			 "cannot be carried yet");
+	}
 	if (exit_state) {
 		p->zombie = true;
 		p->exit_code = x_u64(x, task, F_TASK_EXIT_CODE);

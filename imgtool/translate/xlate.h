@@ -170,6 +170,12 @@ struct m_tty *xlate_tty(struct xlate *x, u64 tty);		/* tty.c */
 void xlate_tty_data(struct xlate *x, u64 tty, struct m_tty *t);	/* tty_data.c: unread, unsent */
 void xlate_vc(struct xlate *x, u64 tty, struct m_tty *t);	/* vc.c */
 void xlate_sock_links(struct xlate *x);	/* unix.c: peers and senders, when all sockets are known */
+void xlate_thread_attrs(struct xlate *x, u64 task, struct m_thread *t);	/* attrs.c */
+void xlate_mm_attrs(struct xlate *x, u64 kmm, struct m_mm *mm);		/* attrs.c */
+void xlate_ptracers(struct xlate *x);	/* ptracer.c: when all processes are known */
+void xlate_keys(struct xlate *x);	/* keys.c: refuses what key rings hold */
+void xlate_cred_security(struct xlate *x, u64 cred);	/* security.c: labels of security modules */
+void xlate_security(struct xlate *x);	/* security.c: their policies */
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
 void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f);	/* lock.c */

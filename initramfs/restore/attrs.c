@@ -48,22 +48,6 @@ int attrs_drop_rseq(struct restore *r, struct rtask *t)
 	return ret && ret != -EINVAL && ret != -EPERM ? (int)ret : 0;
 }
 
-static int write_proc(pid_t pid, const char *name, long long value)
-{
-	char path[64], text[24];
-	int fd, n, ret = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	n = snprintf(text, sizeof(text), "%lld", value);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, (size_t)n) != n)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 /* Root and working folder by descriptors, so that no name is looked up in the old root. */
 static int set_folders(struct restore *r, struct rproc *p)
 {
@@ -110,9 +94,9 @@ int attrs_process(struct restore *r, struct rproc *p)
 	if (ret)
 		return ret;
 	remote_syscall(t, SYS_umask, m->umask);
-	ret = write_proc(p->pid, "oom_score_adj", m->oom_score_adj);
+	ret = prctl_process(r, p);
 	if (ret)
-		return r_fail_pid(r, p->pid, ret, "cannot set oom_score_adj to %d", m->oom_score_adj);
+		return ret;
 	if (m->child_subreaper && (ret = (int)remote_syscall(t, SYS_prctl, PR_SET_CHILD_SUBREAPER, 1)))
 		return r_fail_pid(r, p->pid, ret, "cannot be made a subreaper");
 	return 0;
@@ -199,14 +183,12 @@ int attrs_thread(struct restore *r, struct rtask *t)
 		got = remote_syscall(t, SYS_personality, m->personality) < 0;
 	if (!got && m->timer_slack_ns)
 		remote_syscall(t, SYS_prctl, PR_SET_TIMERSLACK, m->timer_slack_ns);
-	if (!got && m->io_flags)
-		remote_syscall(t, SYS_prctl, PR_SET_IO_FLUSHER, 1);
 	if (!got && m->tsc_disabled)
 		got = remote_syscall(t, SYS_prctl, PR_SET_TSC, PR_TSC_SIGSEGV);
 	if (got)
 		return r_fail_pid(r, t->tid, (int)got, "cannot set its %s", what);
-	ret = set_sched(r, t);
-	return ret;
+	ret = prctl_thread(r, t);
+	return ret ? ret : set_sched(r, t);
 }
 
 /* After the credentials, which reset both. */

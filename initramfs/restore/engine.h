@@ -155,6 +155,10 @@ int attrs_thread(struct restore *r, struct rtask *t);
 int attrs_limits(struct restore *r, struct rproc *p);
 int attrs_last(struct restore *r, struct rtask *t);
 int attrs_drop_rseq(struct restore *r, struct rtask *t);
+int prctl_check(struct restore *r);	/* prctl.c: before the commit */
+int prctl_process(struct restore *r, struct rproc *p);
+int prctl_thread(struct restore *r, struct rtask *t);
+int prctl_last(struct restore *r, struct rproc *p);
 int cred_thread(struct restore *r, struct rtask *t);
 int signals_drain(struct restore *r, struct rproc *p);
 int signals_handlers(struct restore *r, struct rproc *p);

@@ -129,6 +129,8 @@ static int build(struct restore *r)
 		ret = r->o->prepare(r->o->arg, r->o->keep_mounts ? "/" : MOUNTS_ROOT, r->e);
 	if (!ret && !r->rw)
 		ret = files_check(r);
+	if (!ret && !r->rw)
+		ret = prctl_check(r);
 	if (!ret)
 		ret = ttys_open(r);
 	if (!ret)
@@ -251,6 +253,8 @@ static int finish_process(struct restore *r, struct rproc *p)
 		ret = attrs_limits(r, p);
 	for (size_t i = p->tasks.n; !ret && i-- > 0;)
 		ret = thread_sleep(r, p->tasks.v[i]);
+	if (!ret)
+		ret = prctl_last(r, p);
 	if (!ret)
 		ret = (int)remote_syscall(leader, SYS_munmap, r->stub, REMOTE_STUB_LEN);
 	vec_foreach(t, &p->tasks)
