@@ -6,7 +6,7 @@ import sys
 import time
 
 from lib import qemu
-from lib.common import HarnessError
+from lib.common import HarnessError, Timeout
 
 
 class Watch:
@@ -71,6 +71,6 @@ class Watch:
             if time.monotonic() > self.deadline:
                 if any("anic" in line for line in self.bad):
                     raise HarnessError("the kernel panicked")
-                raise HarnessError(f"nothing happened for {self.stage_timeout:.0f} s")
+                raise Timeout(f"nothing happened for {self.stage_timeout:.0f} s")
             sys.stdout.flush()
             time.sleep(0.05)
