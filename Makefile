@@ -164,8 +164,8 @@ check:
 demo:
 	@tests/demo
 
-bench: all
-	BUILD=$(BUILD) tests/bench
+bench:
+	@tests/bench
 
 # What else is installed, and where, is told by the folder it lives in.
 install: all install-tool
