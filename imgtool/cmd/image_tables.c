@@ -23,7 +23,12 @@ static const char doc[] =
 
 struct opts {
 	struct common_opts common;
-	const char *kernel;
+	const char *kernel, *old;
+};
+
+static const struct argp_option options[] = {
+	{ "old", 'o', "KERNEL", 0, "The old kernel, instead of the image's or the running one", 0 },
+	{ 0 },
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -33,6 +38,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->common;
+		return 0;
+	case 'o':
+		o->old = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num)
@@ -114,7 +122,7 @@ static int tables(const struct opts *o, struct ohib_err *err)
 	size_t olen, nlen;
 	int r;
 
-	r = old_btf(&o->common, &ob, &olen, err);
+	r = o->old ? vmlinuz_btf(o->old, &ob, &olen, err) : old_btf(&o->common, &ob, &olen, err);
 	if (!r)
 		r = resolve(ob, olen, &old, old_missing, sizeof(old_missing), err);
 	if (r && (r != -ENOENT || err->code))
@@ -145,7 +153,7 @@ static int tables(const struct opts *o, struct ohib_err *err)
 int cmd_image_tables(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = { NULL, parse, "[KERNEL]", doc, children, NULL, NULL };
+	static const struct argp argp = { options, parse, "[KERNEL]", doc, children, NULL, NULL };
 	struct ohib_err err = { 0 };
 	struct opts o = { 0 };
 	int r;

@@ -24,6 +24,10 @@ class HarnessError(Exception):
     """What the harness cannot do, told to the user without a traceback."""
 
 
+class Timeout(HarnessError):
+    """The machine gave no sign of life for too long."""
+
+
 def say(text):
     print(f"vm: {text}", file=sys.stderr, flush=True)
 

@@ -59,21 +59,30 @@ def accelerator(disk):
 
 
 def take_slot():
-    """Wait for one of the host's places for a machine: two virtual CPUs each need two real ones."""
+    """Wait for one of the host's places for a machine: two virtual CPUs each need two real ones.
+
+    Whoever came first gets the next: the one in front holds the turn, and the kernel queues the others for it."""
     slots = int(os.environ.get("VM_SLOTS") or max(1, (os.cpu_count() or 2) // 2 + 1))
-    told = False
-    while True:
-        for n in range(slots):
-            slot = open(os.path.join(CACHE, f"slot-{n}.lock"), "w")
-            try:
-                fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return slot
-            except BlockingIOError:
-                slot.close()
-        if not told:
-            say("waiting for another virtual machine to end")
+    with open(os.path.join(CACHE, "slot-turn.lock"), "w") as turn:
+        told = False
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for other virtual machines to end")
             told = True
-        time.sleep(0.5)
+            fcntl.flock(turn, fcntl.LOCK_EX)
+        while True:
+            for n in range(slots):
+                slot = open(os.path.join(CACHE, f"slot-{n}.lock"), "w")
+                try:
+                    fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return slot
+                except BlockingIOError:
+                    slot.close()
+            if not told:
+                say("waiting for another virtual machine to end")
+                told = True
+            time.sleep(0.2)
 
 
 def die_with_parent():

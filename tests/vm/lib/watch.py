@@ -6,7 +6,7 @@ import sys
 import time
 
 from lib import qemu
-from lib.common import HarnessError
+from lib.common import HarnessError, Timeout
 
 
 class Watch:
@@ -18,6 +18,8 @@ class Watch:
         self.show_console = show_console
         self.bad = []
         self.console_text = []
+        # Lines of the console, messages and power-ons, with the time when they were seen.
+        self.times = []
         self.text = None
         self.text_name = None
         self.attach()
@@ -26,12 +28,14 @@ class Watch:
         """Follow the logs of the power-on that has just been made."""
         self.console = qemu.Follower(self.machine.serial_log())
         self.port = qemu.Follower(self.machine.port_log())
+        self.times.append((time.monotonic(), "@vm power-on"))
         self.deadline = time.monotonic() + self.stage_timeout
 
     def look_at_console(self):
         for line in self.console.lines():
             shown = re.sub(rb"\x1b[\[(][0-9;?]*[A-Za-z]|[^\x20-\x7e]", b"", line).decode()
             self.console_text.append(shown)
+            self.times.append((time.monotonic(), shown))
             if self.show_console and shown.strip():
                 print("  | " + shown[:150], flush=True)
             if qemu.BAD_LINE.search(line) and not qemu.WELL_LINE.search(line):
@@ -55,6 +59,7 @@ class Watch:
                 self.text.append(line)
             elif line.startswith("@vm "):
                 found.append((line.split()[1:], None))
+                self.times.append((time.monotonic(), line))
         if found:
             self.deadline = time.monotonic() + self.stage_timeout
         return found
@@ -67,10 +72,11 @@ class Watch:
             if found:
                 return found
             if not alive:
+                self.times.append((time.monotonic(), "@vm power-off"))
                 return None
             if time.monotonic() > self.deadline:
                 if any("anic" in line for line in self.bad):
                     raise HarnessError("the kernel panicked")
-                raise HarnessError(f"nothing happened for {self.stage_timeout:.0f} s")
+                raise Timeout(f"nothing happened for {self.stage_timeout:.0f} s")
             sys.stdout.flush()
             time.sleep(0.05)
