@@ -36,7 +36,7 @@ struct m_posix_timer {
 	pid_t notify_tid;	/* SIGEV_THREAD_ID */
 	u64 value_ns;		/* time left; 0: disarmed */
 	u64 interval_ns;
-	bool absolute;		/* armed for a date: its clock goes on while the machine is off */
+	bool absolute;		/* armed for a date of its clock, which says it all */
 	u64 abs_ns;		/* when absolute: that date */
 	s32 overrun;
 };

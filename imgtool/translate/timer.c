@@ -144,7 +144,8 @@ static void clock_timer(struct xlate *x, u64 kit, struct m_posix_timer *t)
 	else if (!active && (t->notify != SIGEV_NONE || expires <= c.now))
 		return;
 	t->value_ns = x_left(expires, c.now);
-	t->absolute = c.id != CLOCK_MONOTONIC;
+	/* a relative one of CLOCK_REALTIME is armed by CLOCK_MONOTONIC */
+	t->absolute = c.id == t->clock;
 	t->abs_ns = expires + c.user_offset;
 }
 

@@ -75,6 +75,7 @@ int clock_enter(struct restore *r)
 	if (off < 0)
 		off = 0; /* the hardware clock was set back: no time passed, as far as can be told */
 	r->off_ns = (u64)off;
+	r->clocks_on_ns = now_ns(CLOCK_MONOTONIC);
 	mono = (s64)s->monotonic_ns + s->timens_monotonic_ns - now_ns(CLOCK_MONOTONIC);
 	boot = (s64)s->boottime_ns + s->timens_boottime_ns + off - now_ns(CLOCK_BOOTTIME);
 	split(mono, &msec, &mnsec);
@@ -93,11 +94,21 @@ int clock_enter(struct restore *r)
 	return 0;
 }
 
+/* The machine's clocks go on while it is built; what has a time left has less of it by then. */
+u64 clock_gone(const struct restore *r, s32 clock)
+{
+	u64 here = r->clocks_on_ns ? (u64)(now_ns(CLOCK_MONOTONIC) - r->clocks_on_ns) : 0;
+
+	if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID)
+		return 0;
+	return clock == CLOCK_BOOTTIME || clock == CLOCK_BOOTTIME_ALARM ? r->off_ns + here : here;
+}
+
 u64 clock_left(const struct restore *r, s32 clock, u64 left_ns)
 {
-	if (clock != CLOCK_BOOTTIME && clock != CLOCK_BOOTTIME_ALARM)
-		return left_ns;
-	return left_ns > r->off_ns ? left_ns - r->off_ns : 1;
+	u64 gone = clock_gone(r, clock);
+
+	return left_ns > gone ? left_ns - gone : 1;
 }
 
 int clock_undo(struct restore *r)

@@ -51,6 +51,7 @@ struct restore {
 	bool init_seized, init_timens;
 	int old_timens;			/* the time namespace of before */
 	u64 off_ns;			/* how long the machine was off, by CLOCK_REALTIME */
+	s64 clocks_on_ns;		/* CLOCK_MONOTONIC of this kernel when the machine's went on */
 	int root_fd;			/* O_PATH, the machine's root directory */
 	bool committed, rw;
 	pid_t next_temp_pid;
@@ -86,7 +87,8 @@ int seize_chain(struct restore *r);	/* kill what stands between PID 1 and the co
 /* clock.c */
 int clock_enter(struct restore *r);
 int clock_undo(struct restore *r);
-/* Of a time left on @clock what the time off leaves; at least 1. CLOCK_BOOTTIME went on meanwhile. */
+/* How far @clock has gone on since the snapshot, and what that leaves of a time left; at least 1. */
+u64 clock_gone(const struct restore *r, s32 clock);
 u64 clock_left(const struct restore *r, s32 clock, u64 left_ns);
 
 /* plan.c: who is made by whom */
@@ -138,6 +140,8 @@ int files_check(struct restore *r);		/* identities of all paths; nothing is kept
 int files_open(struct restore *r, bool early);
 int files_install(struct restore *r, struct rproc *p);
 int files_finish(struct restore *r);
+/* kind_inotify.c: what the restore itself did is not to be read by the watchers. */
+int inotify_settle(struct restore *r);
 void files_close(struct restore *r);
 int file_preset(struct restore *r, struct m_file *f, int fd);
 int file_fd(struct restore *r, struct m_file *f); /* controller's descriptor or negative errno */

@@ -47,24 +47,21 @@ static struct timespec to_ts(u64 ns)
 	return (struct timespec){ (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
 }
 
-/* By CLOCK_BOOTTIME the machine's time off has passed: expirations in it are ticks. */
-static u64 time_off(const struct restore *r, const struct m_timerfd *tf, u64 *ticks)
+/* Its clock has gone on since the snapshot: expirations in that time are ticks. */
+static u64 time_left(const struct restore *r, const struct m_timerfd *tf, u64 *ticks)
 {
-	u64 late, n;
+	u64 gone = clock_gone(r, tf->clock), n;
 
-	if ((tf->clock != CLOCK_BOOTTIME && tf->clock != CLOCK_BOOTTIME_ALARM) || !tf->interval_ns ||
-	    tf->value_ns > r->off_ns)
+	if (!tf->interval_ns || tf->value_ns > gone)
 		return clock_left(r, tf->clock, tf->value_ns);
-	late = r->off_ns - tf->value_ns;
-	n = late / tf->interval_ns + 1;
+	n = (gone - tf->value_ns) / tf->interval_ns + 1;
 	*ticks += n;
-	return n * tf->interval_ns - late;
+	return n * tf->interval_ns - (gone - tf->value_ns);
 }
 
 /*
- * Armed last, so that the time it takes to restore does not count. On the realtime clocks an
- * absolute expiry is the date that was asked for; on the others the time left is the same thing.
- * CLOCK_REALTIME_ALARM has no other than dates (alarm_start_relative).
+ * On the realtime clocks an absolute expiry is the date that was asked for; on the others the time left
+ * is the same thing. CLOCK_REALTIME_ALARM has no other than dates (alarm_start_relative).
  */
 static int finish_timerfd(struct restore *r, struct m_file *f, struct rtask *t, int num)
 {
@@ -77,7 +74,7 @@ static int finish_timerfd(struct restore *r, struct m_file *f, struct rtask *t, 
 	(void)t;
 	(void)num;
 	if (tf->value_ns) {
-		its.it_value = to_ts(date ? tf->abs_ns : time_off(r, tf, &ticks));
+		its.it_value = to_ts(date ? tf->abs_ns : time_left(r, tf, &ticks));
 		if (date)
 			flags = TFD_TIMER_ABSTIME | (tf->cancel_on_set ? TFD_TIMER_CANCEL_ON_SET : 0);
 		if (timerfd_settime(fd, flags, &its, NULL))

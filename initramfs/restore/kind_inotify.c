@@ -134,12 +134,29 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 	}
 	if (!ret && in->next_wd > next)
 		ret = advance(r, fd, "/proc/self", &next, in->next_wd);
-	if (!ret && in->events.n)
-		ret = overflow(r, fd);
 	if (ret)
 		close(fd);
 	else
 		*out = fd;
+	return ret;
+}
+
+int inotify_settle(struct restore *r)
+{
+	struct m_file *f;
+	char drain[4096];
+	int ret = 0;
+
+	vec_foreach(f, &r->m->files) {
+		int fd = f->kind == M_FILE_INOTIFY ? file_fd(r, f) : -1;
+
+		if (fd < 0)
+			continue;
+		while (read(fd, drain, sizeof(drain)) > 0)
+			;
+		if (!ret && f->inotify->events.n)
+			ret = overflow(r, fd);
+	}
 	return ret;
 }
 

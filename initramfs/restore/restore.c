@@ -360,6 +360,8 @@ static int after_commit(struct restore *r)
 		ret = mounts_finish(r);
 	if (!ret)
 		ret = tree_zombies(r);
+	if (!ret)
+		ret = inotify_settle(r);
 	/* From here on only time and registers are left. */
 	r_progress(r, "resume", 0, 0);
 	if (!ret)

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -28,9 +29,27 @@ int signals_drain(struct restore *r, struct rproc *p)
 	return 0;
 }
 
+/* Signals that the process ignores; all when that cannot be told. */
+static u64 ignored(pid_t pid)
+{
+	char path[40], line[256];
+	u64 set = ~0ull;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "SigIgn: %lx", &set) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return set;
+}
+
 int signals_handlers(struct restore *r, struct rproc *p)
 {
 	struct rtask *t = r_leader(p);
+	u64 set = ignored(p->pid);
 
 	for (int sig = 1; sig <= M_NSIG; sig++) {
 		struct m_sigaction *a = &p->m->actions[sig - 1];
@@ -38,8 +57,9 @@ int signals_handlers(struct restore *r, struct rproc *p)
 
 		if (sig == SIGKILL || sig == SIGSTOP)
 			continue;
-		/* Made with clean handlers; PID 1 was not. */
-		if (p->pid != 1 && !a->handler && !a->flags && !a->mask && !a->restorer)
+		/* Made without handlers, but what PID 1 ignores is ignored (CLONE_CLEAR_SIGHAND). */
+		if (p->pid != 1 && !a->handler && !a->flags && !a->mask && !a->restorer &&
+		    !(set >> (sig - 1) & 1))
 			continue;
 		ret = remote_syscall(t, SYS_rt_sigaction, sig, remote_put(t, 0, a, sizeof(*a)), 0, 8);
 		if (ret < 0)

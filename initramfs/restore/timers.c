@@ -21,11 +21,13 @@ static int set_itimers(struct restore *r, struct rproc *p)
 
 	for (int i = 0; i < 3; i++) {
 		const struct m_itimer *it = &p->m->itimers[i];
+		u64 left = i == ITIMER_REAL && it->value_ns ?
+				   clock_left(r, CLOCK_MONOTONIC, it->value_ns) : it->value_ns;
 		struct itimerval v = {
 			.it_interval = { (time_t)(it->interval_ns / NSEC_PER_SEC),
 					 (suseconds_t)(it->interval_ns % NSEC_PER_SEC / 1000) },
-			.it_value = { (time_t)(it->value_ns / NSEC_PER_SEC),
-				      (suseconds_t)(it->value_ns % NSEC_PER_SEC / 1000) },
+			.it_value = { (time_t)(left / NSEC_PER_SEC),
+				      (suseconds_t)(left % NSEC_PER_SEC / 1000) },
 		};
 		s64 ret;
 
@@ -97,7 +99,7 @@ int timers_set(struct restore *r, struct rproc *p)
 			continue;
 		its.it_interval.tv_sec = (time_t)(pt->interval_ns / NSEC_PER_SEC);
 		its.it_interval.tv_nsec = (long)(pt->interval_ns % NSEC_PER_SEC);
-		value = pt->absolute ? pt->abs_ns : pt->value_ns;
+		value = pt->absolute ? pt->abs_ns : clock_left(r, pt->clock, pt->value_ns);
 		its.it_value.tv_sec = (time_t)(value / NSEC_PER_SEC);
 		its.it_value.tv_nsec = (long)(value % NSEC_PER_SEC);
 		got = remote_syscall(t, SYS_timer_settime, pt->id, pt->absolute ? TIMER_ABSTIME : 0,
