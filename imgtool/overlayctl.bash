@@ -7,8 +7,9 @@ _overlayctl()
 
 	case ${COMP_CWORD}:${COMP_WORDS[1]}:${COMP_WORDS[2]} in
 	1:*)	words='check hibernate status cancel image' ;;
-	2:image:*) words='info verify section' ;;
-	*:image:info) words="$common --json" ;;
+	2:image:*) words='info ps dump tables verify section' ;;
+	*:image:info | *:image:ps | *:image:tables) words="$common --json" ;;
+	*:image:dump) words="$common --output=" ;;
 	*:image:verify) words="$common --json --threads= --random=" ;;
 	*:image:section) words="$common kallsyms btf vmcoreinfo config ghosts pfn-index snapshot-header" ;;
 	*:check:*) words="$common --json --next-kernel" ;;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How the file systems on disks look while they are frozen: the very bytes of each super block. Whoever
- * mounts one of them after that, even read-only with a journal to replay, leaves another time, count
- * or state in them, and the machine must not go on then.
+ * How the file systems on disks look while they are frozen: the very bytes of each super block.
+ * Whoever mounts one of them after that, even read-only with a journal to replay, leaves another
+ * time, count or state in them, and the machine must not go on then.
  * Reads: /proc/1/mountinfo, the devices, past every cache.
  * Context: after disk_fs_freeze(): nothing is written to a file, nothing is waited for.
  */

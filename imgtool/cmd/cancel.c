@@ -8,8 +8,8 @@ static const char doc[] =
 	"Discard the suspended machine: its image becomes stale and is never resumed.\v"
 	"What its programs had not written to disk is lost, as after a power cut; the file systems "
 	"themselves "
-	"were clean when it was suspended.\n\nExit codes: 0 discarded, 4 there was none, 1 it "
-	"could not be done.";
+	"were clean when it was suspended.\n\nExit codes: 0 discarded, 4 there was none, 5 it is damaged, "
+	"1 it could not be done.";
 
 static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
 

@@ -14,7 +14,8 @@
 static const char doc[] =
 	"Write a process of an overlay image as an ELF core file.\v"
 	"Open it with its program: gdb /path/of/program core.PID. The core holds private and shared memory; pages of "
-	"mapped files that were not changed are read by gdb from the files.";
+	"mapped files that were not changed are read by gdb from the files.\n\n"
+	"Exit codes: 0 written, 4 no image, 5 damaged, 1 failed or no such process.";
 
 struct opts {
 	struct common_opts common;

@@ -15,9 +15,11 @@
 
 static const char doc[] =
 	"Print every kernel field that the translator reads, with its place in the old and the new kernel.\v"
-	"Old is the image kernel when there is an image, else the running one. New is KERNEL: a release that is "
-	"installed in /boot, or a file with type data (BTF), a kernel image or a vmlinux; without it only the old "
-	"ones are shown. Fields that must be there and do not resolve are told at the end, and the exit code is 3.";
+	"Old is the image kernel of the device that --device names; without that option the running one. New is "
+	"KERNEL: a release that is installed in /boot, or a file with type data (BTF), a kernel image or a vmlinux; "
+	"without it only the old ones are shown. Each place is offset+size in bytes. Fields that must be there and do "
+	"not resolve are told at the end.\n\n"
+	"Exit codes: 0 all resolve, 3 some do not, 1 failed.";
 
 struct opts {
 	struct common_opts common;
@@ -115,13 +117,13 @@ static int tables(const struct opts *o, struct ohib_err *err)
 	r = old_btf(&o->common, &ob, &olen, err);
 	if (!r)
 		r = resolve(ob, olen, &old, old_missing, sizeof(old_missing), err);
-	if (r && r != -ENOENT)
+	if (r && (r != -ENOENT || err->code))
 		return r;
 	if (o->kernel) {
 		r = vmlinuz_btf(o->kernel, &nb, &nlen, err);
 		if (!r)
 			r = resolve(nb, nlen, &new, new_missing, sizeof(new_missing), err);
-		if (r && r != -ENOENT)
+		if (r && (r != -ENOENT || err->code))
 			return r;
 	}
 	rows = report_tables(&old, o->kernel ? &new : NULL);

@@ -12,7 +12,7 @@ static const struct command subcommands[] = {
 	{"status", "tell whether a suspended machine is waiting, and how its last resume went",
 	 cmd_status},
 	{"cancel", "discard the suspended machine", cmd_cancel},
-	{"image", "look into an overlay image: info, verify, section …", cmd_image},
+	{"image", "look into an overlay image: info, ps, dump, verify …", cmd_image},
 };
 
 int main(int argc, char **argv)

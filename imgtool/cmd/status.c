@@ -12,7 +12,7 @@ static const char doc[] = "Tell whether a suspended machine is waiting on the ov
 			  "next boot resumes it), resuming (a "
 			  "resume was begun and did not get to its end), spent (resumed), stale "
 			  "(discarded, or a system booted past "
-			  "it), none.\n\nExit codes: 0 a machine is waiting (armed or resuming), 4 "
+			  "it), none (nothing was written, or writing it failed).\n\nExit codes: 0 a machine is waiting (armed or resuming), 4 "
 			  "none is, 5 the image is damaged, "
 			  "1 the device cannot be read.";
 

@@ -71,6 +71,7 @@ struct m_mount {
 	u64 flags;		/* MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, MS_RELATIME, MS_RDONLY … */
 	s32 peer_group;		/* shared:N; 0: not shared */
 	s32 master_group;	/* master:N; 0: no master */
+	u32 row;		/* of PID 1's mountinfo, from 1; 0: not known */
 	bool unbindable;
 	bool detached;		/* lazily unmounted but in use: refused */
 	void *restore;		/* restore's own */

@@ -25,7 +25,8 @@ struct m_tty {
 	pid_t session;		/* 0: none */
 	pid_t foreground;	/* foreground process group; 0: none */
 	bool exclusive;		/* TIOCEXCL */
-	bool stopped;		/* flow stopped (^S) */
+	bool stopped;		/* output is stopped */
+	bool stopped_by_char;	/* by the STOP character, not by tcflow() */
 	/* pty */
 	bool locked;		/* TIOCSPTLCK */
 	bool packet;		/* TIOCPKT */

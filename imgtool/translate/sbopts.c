@@ -185,7 +185,7 @@ static void unescape(char *s)
 }
 
 /* One line: "ID parent dev root mountpoint options [tags] - type source super-options". */
-static void block_options(struct xlate *x, char *line)
+static void mountinfo_line(struct xlate *x, char *line, u32 row)
 {
 	char *tail = strstr(line, " - "), *opts = tail ? strrchr(tail, ' ') + 1 : NULL;
 	long id = strtol(line, NULL, 10);
@@ -198,6 +198,8 @@ static void block_options(struct xlate *x, char *line)
 	opts += *opts == ',';
 	unescape(opts);
 	vec_foreach(mnt, &x->m->mounts) {
+		if (mnt->id == id)
+			mnt->row = row;
 		if (mnt->id != id || !mnt->sb || mnt->sb->options || !*opts ||
 		    (mnt->sb->kind != M_FS_BLOCK && mnt->sb->kind != M_FS_KERNEL))
 			continue;
@@ -208,17 +210,18 @@ static void block_options(struct xlate *x, char *line)
 }
 
 /*
- * Options of file systems on disk (and of hugetlbfs and the like) are in structures that only the file
- * system's own code or module knows; what the kernel
- * showed of them when the image was made is taken.
+ * Options of file systems on disk (and of hugetlbfs and the like) are in structures that only the
+ * file system's own code or module knows; what the kernel showed of them when the image was made is
+ * taken, and the order of the mounts with it.
  */
-void xlate_block_options(struct xlate *x, const char *mountinfo)
+void xlate_mountinfo(struct xlate *x, const char *mountinfo)
 {
 	char *text = strdup(mountinfo), *line, *rest = text;
+	u32 row = 0;
 
 	if (!text)
 		ohib_err_set(&x->err, -ENOMEM, "out of memory");
 	while (text && (line = strsep(&rest, "\n")))
-		block_options(x, line);
+		mountinfo_line(x, line, ++row);
 	free(text);
 }

@@ -87,7 +87,10 @@ static struct m_thread *xlate_thread(struct xlate *x, u64 task, struct m_process
 	t->kaddr = task;
 	t->tid = x_u64(x, task, F_TASK_PID);
 	x_bytes(x, task, F_TASK_COMM, t->comm, sizeof(t->comm));
-	t->sigmask = x_u64(x, task, F_TASK_BLOCKED);
+	/* in sigtimedwait the signals waited for are let through, and the mask is kept aside */
+	t->sigmask = x_u64(x, task, F_TASK_REAL_BLOCKED);
+	if (!t->sigmask)
+		t->sigmask = x_u64(x, task, F_TASK_BLOCKED);
 	t->saved_sigmask = x_u64(x, task, F_TASK_SAVED_SIGMASK);
 	if (x_has(x, F_TASK_RESTORE_SIGMASK))
 		t->restore_sigmask = x_u64(x, task, F_TASK_RESTORE_SIGMASK);

@@ -152,7 +152,7 @@ static void initial_mounts(struct xlate *x)
 {
 	xlate_mounts(x, x_u64(x, x_u64(x, x->init_task, F_TASK_NSPROXY), F_NS_MNT));
 	if (x->opts->mountinfo)
-		xlate_block_options(x, x->opts->mountinfo);
+		xlate_mountinfo(x, x->opts->mountinfo);
 	if (x->opts->filesystems)
 		xlate_fs_identities(x, x->opts->filesystems);
 }

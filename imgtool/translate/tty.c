@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "translate/kinds.h"
@@ -21,6 +22,10 @@
 #define TTY_EXCLUSIVE 3
 #define TTY_PTY_LOCK 16
 #define N_TTY 0
+
+#define INPUT_MAX 4095u	/* what the line discipline takes while nobody reads */
+/* What a pty's flip buffers can hold at most: see initramfs/restore/tty_flip.c. */
+#define FLIP_MAX (19968u + 16896u)
 
 /* struct ktermios, as every kernel and TCGETS2 have it */
 struct k_termios {
@@ -109,6 +114,69 @@ static void pty(struct xlate *x, u64 slave, u64 master, struct m_tty *t)
 		x_refuse(x, "terminal %s is not of the devpts on /dev/pts", t->name);
 }
 
+/* Does the usual ^S stop it?  As pty_set_termios() tells the master. */
+static bool usual_flow(const struct m_tty *t)
+{
+	return t->c_iflag & IXON && t->c_cc[VSTOP] == 0x13 && t->c_cc[VSTART] == 0x11;
+}
+
+/*
+ * A status that the master of a pty in packet mode has not read can be told again only by doing
+ * what it tells of, which is not to change anything else.
+ */
+static bool can_tell_status(const struct m_tty *t)
+{
+	u32 s = t->packet_status;
+
+	if (t->stopped && t->stopped_by_char)
+		return !s;
+	if (s & TIOCPKT_STOP && !t->stopped)
+		return false;
+	if (s & TIOCPKT_START && (t->stopped || s & TIOCPKT_STOP))
+		return false;
+	if (s & TIOCPKT_DOSTOP && (s & TIOCPKT_NOSTOP || !usual_flow(t)))
+		return false;
+	if (s & TIOCPKT_NOSTOP && usual_flow(t))
+		return false;
+	/* Any change of settings tells of EXTPROC, too. */
+	if (!(t->c_lflag & EXTPROC) != !(s & TIOCPKT_IOCTL) &&
+	    s & (TIOCPKT_IOCTL | TIOCPKT_DOSTOP | TIOCPKT_NOSTOP))
+		return false;
+	if (s & TIOCPKT_FLUSHREAD && (t->to_slave_len || t->to_slave_raw_len || t->to_slave_lnext))
+		return false;
+	if (s & TIOCPKT_FLUSHWRITE && t->to_master_len)
+		return false;
+	return s < 0x80;
+}
+
+/* What no sequence of system calls brings about again. */
+static void refuse_unmakeable(struct xlate *x, struct m_tty *t)
+{
+	if (t->stopped && t->stopped_by_char && !(t->c_iflag & IXON))
+		x_refuse(x, "terminal %s is stopped by its keyboard", t->name);
+	if (t->kind != M_TTY_PTY) {
+		if (t->to_slave_len + t->to_slave_raw_len > INPUT_MAX && t->to_slave_raw_len)
+			x_refuse(x, "terminal %s has more unread input than its line discipline takes",
+				 t->name);
+		if (t->stopped && t->stopped_by_char && t->to_slave_len >= INPUT_MAX)
+			x_refuse(x, "terminal %s is stopped while its input is full", t->name);
+		return;
+	}
+	if (!t->master_open)
+		return;
+	if (!t->slave_open && !t->slave_closed &&
+	    (t->to_slave_len || t->to_slave_raw_len || t->to_slave_lnext || t->to_master_len ||
+	     t->stopped))
+		x_refuse(x, "terminal %s has unread data, and its slave was never opened", t->name);
+	if (t->to_slave_raw_len > FLIP_MAX || t->to_master_len > INPUT_MAX + FLIP_MAX)
+		x_refuse(x, "terminal %s has more unread data than it takes", t->name);
+	if (x_u64(x, t->master_kaddr, F_TTY_STOPPED))
+		x_refuse(x, "the master of terminal %s is stopped", t->name);
+	if (t->packet && !can_tell_status(t))
+		x_refuse(x, "terminal %s has a packet mode status (%#x) that its master has not read",
+			 t->name, t->packet_status);
+}
+
 static void name_and_kind(struct xlate *x, u64 tty, struct m_tty *t)
 {
 	u64 drv = x_u64(x, tty, F_TTY_DRIVER), type = x_u64(x, drv, F_TTYDRV_TYPE);
@@ -161,6 +229,7 @@ struct m_tty *xlate_tty(struct xlate *x, u64 tty)
 	t->foreground = tty_pid(x, tty, F_TTY_PGRP);
 	t->exclusive = tty_flag(x, tty, TTY_EXCLUSIVE);
 	t->stopped = x_u64(x, tty, F_TTY_STOPPED);
+	t->stopped_by_char = t->stopped && !x_u64(x, tty, F_TTY_TCO_STOPPED);
 	if (t->kind == M_TTY_OTHER)
 		x_refuse(x, "terminal %s is of a driver that cannot be carried yet", t->name);
 	else if (t->kind == M_TTY_PTY)
@@ -175,6 +244,7 @@ struct m_tty *xlate_tty(struct xlate *x, u64 tty)
 			 (unsigned long long)disc);
 	else if (ldisc)
 		xlate_tty_data(x, tty, t);
+	refuse_unmakeable(x, t);
 	x_push(x, &x->m->ttys, t);
 	if (map_put(&x->ttys, tty, t) ||
 	    (t->master_kaddr && map_put(&x->ttys, t->master_kaddr, t)))

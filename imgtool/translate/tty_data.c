@@ -61,6 +61,25 @@ static u32 read_ring(struct xlate *x, u64 ldata, const struct m_tty *t, u8 *buf)
 	return x_failed(x) ? 0 : head - tail;
 }
 
+/* A serial line's input has a flag for each byte once there was a break or an error. */
+static void flip_flags(struct xlate *x, u64 b, u64 at, u64 end, const struct m_tty *t)
+{
+	bool has = x_u64(x, b, F_TTYBUF_FLAGS);
+	u8 flag;
+
+	/* The int of old said that there are none (TTYB_NORMAL). */
+	if (x->f->loc[F_TTYBUF_FLAGS].size > 1)
+		has = !(x_u64(x, b, F_TTYBUF_FLAGS) & 1);
+	for (at += x_u64(x, b, F_TTYBUF_SIZE); has && at < end + x_u64(x, b, F_TTYBUF_SIZE); at++) {
+		x_read(x, x_addr(x, b, F_TTYBUF_DATA) + at, &flag, 1, "tty_buffer flags");
+		if (!flag)
+			continue;
+		x_refuse(x, "terminal %s received a break or an error that is not processed",
+			 t->name);
+		return;
+	}
+}
+
 static void flip_buffers(struct xlate *x, u64 tty, const struct m_tty *t, struct bytes *out)
 {
 	u64 port = x_u64(x, tty, F_TTY_PORT), b;
@@ -79,6 +98,7 @@ static void flip_buffers(struct xlate *x, u64 tty, const struct m_tty *t, struct
 			damaged(x, t, "raw buffer");
 			return;
 		}
+		flip_flags(x, b, at, end, t);
 		while (at < end) {
 			size_t n = end - at < sizeof(data) ? end - at : sizeof(data);
 

@@ -160,7 +160,7 @@ void xlate_cache_pages(struct xlate *x, u64 inode, struct m_shmem *s);	/* of a f
 struct m_inode *xlate_inode(struct xlate *x, u64 inode);	/* inode.c: of tmpfs, ramfs, devtmpfs */
 void xlate_sysvipc(struct xlate *x);	/* sysvshm.c; also refuses what of IPC is not carried */
 void xlate_sb_options(struct xlate *x, u64 ksb, struct m_superblock *sb);	/* sbopts.c */
-void xlate_block_options(struct xlate *x, const char *mountinfo);	/* of file systems on disk */
+void xlate_mountinfo(struct xlate *x, const char *mountinfo);	/* order, options on disk */
 void xlate_kernel_fs(struct xlate *x);	/* kernelfs.c: refuses what user space keeps in them */
 void xlate_fs_identities(struct xlate *x, struct json_object *list);	/* fsident.c */
 void xlate_swaps(struct xlate *x);	/* swap.c */

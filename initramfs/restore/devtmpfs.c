@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev. There is one devtmpfs in a kernel, and the kernel fills it: what user space had added to it
- * (folders to mount on, links, nodes of modules not loaded yet) is added again before the commit, with
- * a list to take it back; owners, modes and links that lead elsewhere follow after it.
+ * (folders to mount on, links, nodes of modules not loaded yet) is added again before the commit,
+ * with a list to take it back; owners, modes and links that lead elsewhere follow after it.
  * The nodes of this kernel stay: a number that the kernel chose may differ from the machine's.
  */
 #include <errno.h>
@@ -32,9 +32,19 @@ static bool is_static(u64 rdev)
 {
 	unsigned int ma = major(rdev);
 
+	/* drivers/char/misc.c: the kernel chooses below 128, or from 256 on. */
 	if (ma == MISC_MAJOR)
-		return minor(rdev) < MISC_DYNAMIC_MINOR;
+		return minor(rdev) >= 128 && minor(rdev) < MISC_DYNAMIC_MINOR;
 	return ma < 60 || (ma > 63 && ma < 120) || (ma > 127 && ma < 234);
+}
+
+/* udev's links by number, "char/10:125": of what has another number now, or none. */
+static bool is_stale_number(const struct walk *w, const char *name)
+{
+	unsigned int ma, mi;
+
+	return (!strcmp(w->path, "char/") || !strcmp(w->path, "block/")) &&
+	       sscanf(name, "%u:%u", &ma, &mi) == 2 && !is_static(makedev(ma, mi));
 }
 
 static int remember(struct walk *w, const char *name, bool dir)
@@ -60,6 +70,8 @@ static int add_one(struct walk *w, struct m_inode *i, int dir, const char *name)
 		ret = mkdirat(dir, name, 0755);
 		break;
 	case S_IFLNK:
+		if (is_stale_number(w, name))
+			return 0;
 		ret = symlinkat(i->symlink ? i->symlink : "", dir, name);
 		break;
 	case S_IFCHR:
@@ -109,6 +121,8 @@ static int set_attrs(struct walk *w, struct m_inode *i, int dir, const char *nam
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW)) /* a driver that is not here yet */
 		return 0;
 	if ((st.st_mode & S_IFMT) != (i->mode & S_IFMT))
+		return 0;
+	if (S_ISLNK(i->mode) && is_stale_number(w, name))
 		return 0;
 	if (S_ISLNK(i->mode) && (ret = relink(i, dir, name)))
 		return r_fail(w->r, ret, "/dev/%s%s: cannot be linked again", w->path, name);

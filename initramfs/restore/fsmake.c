@@ -83,8 +83,8 @@ static int set_flags(struct restore *r, struct r_sb *sb, int fsfd)
 }
 
 /*
- * A file system that is in a module which the initramfs has not got. The machine's own modprobe loads
- * it from the machine's root, which is mounted read-only by now.
+ * A file system that is in a module which the initramfs has not got. The machine's own modprobe
+ * loads it from the machine's root, which is mounted read-only by now.
  */
 static void load_module(struct restore *r, const char *fstype)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The machine's mount tree under this kernel. It is built in a place of its own in the initramfs, with
- * every file system on a disk read-only and its device too; after the commit they are made writable
- * and the tree is moved over /, as switch_root does.
+ * The machine's mount tree under this kernel. It is built in a place of its own in the initramfs,
+ * with every file system on a disk read-only and its device too; after the commit they are made
+ * writable and the tree is moved over /, as switch_root does.
  *
- * While it is built each super block has a mount of its own, of all of it, that nothing is mounted on:
- * the machine's mounts are clones of (parts of) it, attached in the machine's order.
+ * While it is built each super block has a mount of its own, of all of it, that nothing is mounted
+ * on: the machine's mounts are clones of (parts of) it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -166,18 +166,32 @@ static int open_place(struct restore *r, struct m_mount *m)
 			       strerror(-fd)) : fd;
 }
 
-static int make_mount(struct restore *r, struct m_mount *m)
+/* A place of its own; what it is attached to later, it is moved to. */
+static int park(struct restore *r, struct m_mount *m, int mnt)
 {
-	_cleanup_close_ int part = -1, mnt = -1, where = -1;
-	struct r_mount *t;
-	struct r_sb *sb;
+	_cleanup_close_ int where = -1;
+	struct stat st;
+	char place[64];
 	int ret;
 
-	if (!m->sb || !m->mountpoint || !m->root || m->detached)
-		return r_fail(r, -EINVAL, "mount %s: not whole", m->mountpoint ? m->mountpoint : "?");
-	sb = get_sb(r, m);
-	if (!sb)
-		return r->e && r->e->code ? r->e->code : -EINVAL;
+	sprintf(place, MOUNTS_BASE "/m%d", r->mounts->parked++);
+	if (fstat(mnt, &st))
+		return r_fail(r, -errno, "mount %s: cannot be looked at", m->mountpoint);
+	if (S_ISDIR(st.st_mode) ? mkdir(place, 0700) : mknod(place, S_IFREG | 0600, 0))
+		return r_fail(r, -errno, "cannot make %s", place);
+	where = open(place, O_PATH | O_CLOEXEC);
+	ret = where < 0 ? -errno : attach(mnt, where);
+	return ret ? r_fail(r, ret, "mount %s: cannot be attached: %s", m->mountpoint,
+			    strerror(-ret)) : 0;
+}
+
+static int make_mount(struct restore *r, struct m_mount *m)
+{
+	_cleanup_close_ int part = -1, mnt = -1;
+	struct r_sb *sb = m->sb->restore;
+	struct r_mount *t;
+	int ret;
+
 	part = open_inside(sb->fd, m->root);
 	if (part < 0)
 		return r_fail(r, part, "mount %s: %s of %s is not there", m->mountpoint, m->root,
@@ -188,18 +202,30 @@ static int make_mount(struct restore *r, struct m_mount *m)
 	ret = set_flags(mnt, m->flags);
 	if (ret)
 		return r_fail(r, ret, "mount %s: cannot set its flags", m->mountpoint);
-	where = open_place(r, m);
-	if (where < 0)
-		return where;
-	ret = attach(mnt, where);
+	ret = park(r, m, mnt);
 	if (ret)
-		return r_fail(r, ret, "mount %s: cannot be attached: %s", m->mountpoint, strerror(-ret));
+		return ret;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return r_fail(r, -ENOMEM, "no memory");
 	t->fd = mnt;
 	mnt = -1;
 	m->restore = t;
+	return 0;
+}
+
+static int place_mount(struct restore *r, struct m_mount *m)
+{
+	_cleanup_close_ int where = open_place(r, m);
+	struct r_mount *t = m->restore;
+	int ret;
+
+	if (where < 0)
+		return where;
+	ret = attach(t->fd, where);
+	if (ret)
+		return r_fail(r, ret, "mount %s: cannot be attached: %s", m->mountpoint, strerror(-ret));
+	t->placed = true;
 	return 0;
 }
 
@@ -215,6 +241,55 @@ static int use_root(struct restore *r, const char *path)
 	return 0;
 }
 
+static int make_sbs(struct restore *r)
+{
+	struct m_mount *m;
+	struct r_sb *sb;
+	int ret = 0;
+
+	vec_foreach(m, &r->m->mounts) {
+		if (is_rootfs(m))
+			continue;
+		if (!m->sb || !m->mountpoint || !m->root || m->detached)
+			return r_fail(r, -EINVAL, "mount %s: not whole",
+				      m->mountpoint ? m->mountpoint : "?");
+		sb = get_sb(r, m);
+		if (!sb)
+			return r->e && r->e->code ? r->e->code : -EINVAL;
+		/* modules for those to come are there */
+		if (!strcmp(m->mountpoint, "/"))
+			ret = use_root(r, sb->place);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/*
+ * mountinfo lists mounts in the order in which they came to the namespace (to 6.7), or were made
+ * (from 6.8 on, 2eea9ce4310d), wherever they are moved after: they are made in the machine's order.
+ */
+static int make_mounts(struct restore *r)
+{
+	size_t n = r->m->mounts.n;
+	_cleanup_free_ struct m_mount **order = malloc(n * sizeof(*order) + 1);
+	int ret = 0;
+
+	if (!order)
+		return r_fail(r, -ENOMEM, "no memory");
+	for (size_t i = 0, k; i < n; i++) {
+		struct m_mount *m = r->m->mounts.v[i];
+
+		for (k = i; k && order[k - 1]->row > m->row; k--)
+			order[k] = order[k - 1];
+		order[k] = m;
+	}
+	for (size_t i = 0; !ret && i < n; i++)
+		if (!is_rootfs(order[i]))
+			ret = make_mount(r, order[i]);
+	return ret;
+}
+
 int mounts_build(struct restore *r)
 {
 	struct m_mount *m;
@@ -223,12 +298,16 @@ int mounts_build(struct restore *r)
 	ret = sharing_check(r);
 	if (!ret)
 		ret = stage(r);
+	if (!ret)
+		ret = make_sbs(r);
+	if (!ret)
+		ret = make_mounts(r);
 	if (ret)
 		return ret;
 	vec_foreach(m, &r->m->mounts) {
 		if (is_rootfs(m))
 			continue;
-		ret = make_mount(r, m);
+		ret = place_mount(r, m);
 		if (!ret && !strcmp(m->mountpoint, "/"))
 			ret = use_root(r, MOUNTS_ROOT);
 		if (ret)
@@ -374,10 +453,11 @@ void mounts_undo(struct restore *r)
 		if (!t)
 			continue;
 		close(t->fd);
+		snprintf(path, sizeof(path), MOUNTS_ROOT "%s", m->mountpoint);
+		if (t->placed)
+			unmount(path);
 		free(t);
 		m->restore = NULL;
-		snprintf(path, sizeof(path), MOUNTS_ROOT "%s", m->mountpoint);
-		unmount(path);
 	}
 	for (size_t i = r->mounts->sbs.n; i-- > 0;) {
 		sb = r->mounts->sbs.v[i];

@@ -32,11 +32,13 @@ struct r_blockdev {
 /* Hangs on m_mount.restore: the mount that was made for it. */
 struct r_mount {
 	int fd;			/* O_PATH of its root */
+	bool placed;		/* in the tree; before: parked */
 };
 
 struct mount_tree {
 	VEC(struct r_sb *) sbs;	/* order of making */
 	VEC(char *) initramfs;	/* where the initramfs has mounted something, in its order */
+	int parked;
 	bool staged;		/* MOUNTS_BASE is mounted */
 	bool moved;		/* the tree is over / */
 };

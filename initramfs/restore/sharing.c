@@ -3,9 +3,9 @@
  * Propagation between mounts: who is shared with whom, and whose slave a mount is, under the very
  * numbers that the machine's mountinfo had.
  *
- * A number is the lowest one that is free (fs/namespace.c, mnt_alloc_group_id). So a stand-in is made
- * for each number from 1 up, a mount that is attached nowhere and shows all of the group's super block;
- * the machine's mounts join the stand-ins, which go then, and the numbers between with them.
+ * A number is the lowest one that is free (fs/namespace.c, mnt_alloc_group_id). So a stand-in is
+ * made for each number from 1 up, a mount that is attached nowhere and shows all of the group's super
+ * block; the machine's mounts join the stand-ins, which go then, and the numbers between with them.
  */
 #include <errno.h>
 #include <fcntl.h>

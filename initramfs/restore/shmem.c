@@ -183,6 +183,9 @@ int shmem_seal(struct restore *r, struct m_shmem *s)
 
 	if (!o || s->kind != M_SHMEM_MEMFD || !s->seals)
 		return 0;
+	/* once for all of its descriptors: F_SEAL_SEAL forbids a second time */
+	if (fcntl(o->fd, F_GET_SEALS) == (int)s->seals)
+		return 0;
 	if (fcntl(o->fd, F_ADD_SEALS, s->seals))
 		return r_fail(r, -errno, "cannot seal memfd \"%s\"", s->name);
 	return 0;

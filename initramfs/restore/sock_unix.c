@@ -445,7 +445,8 @@ int sock_unix_all(struct restore *r)
 			ret = make_socket(r, s);
 			if (!ret)
 				ret = bind_one(r, s, sock_fd(s));
-			if (!ret && s->state == STATE_LISTEN && listen(sock_fd(s), s->backlog))
+			/* for the connections made below; its own backlog comes after them */
+			if (!ret && s->state == STATE_LISTEN && listen(sock_fd(s), SOMAXCONN))
 				ret = r_fail(r, -errno, "cannot listen on a unix socket again");
 		}
 	}
@@ -457,6 +458,9 @@ int sock_unix_all(struct restore *r)
 	for_each_unix(s, r)
 		for (size_t i = 0; !ret && i < s->pending.n; i++)
 			ret = make_pending(r, s, s->pending.v[i]);
+	for_each_unix(s, r)
+		if (!ret && s->state == STATE_LISTEN && listen(sock_fd(s), s->backlog))
+			ret = r_fail(r, -errno, "cannot listen on a unix socket again");
 	for_each_unix(s, r)
 		if (!ret && s->type == SOCK_DGRAM && s->peer && s->peer->peer != s)
 			ret = connect_to(r, sock_fd(s), s->peer);

@@ -209,6 +209,9 @@ int space_map_flags(struct restore *r, struct rproc *p, struct m_vma *v)
 	}
 	if (v->locked) {
 		ret = remote_syscall(t, SYS_mlock2, v->start, len, v->lockonfault ? MLOCK_ONFAULT : 0);
+		/* Locked it is: pages that cannot be touched (no access, behind a file's end) are not. */
+		if (ret == -ENOMEM && (v->kind != M_VMA_ANON || !(v->prot & (PROT_READ | PROT_WRITE))))
+			ret = 0;
 		if (ret < 0)
 			return r_fail_pid(r, p->pid, (int)ret, "cannot lock %#llx",
 					  (unsigned long long)v->start);

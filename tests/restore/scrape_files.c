@@ -85,6 +85,7 @@ static struct m_tty *tty_of(struct scrape *s, u32 index, const char *link)
 	t->index = index;
 	t->owner_mode = 0620;
 	t->slave_open = true;
+	t->master_open = true;
 	snprintf(t->name, sizeof(t->name), "pts/%u", index);
 	vec_push(&s->m->ttys, t);
 found:

@@ -85,9 +85,6 @@ static inline int made_write(struct made_image *m, unsigned int chunk_pages, str
 		return r;
 	memset(text, 'x', sizeof(text));
 	r = ohib_writer_section(w, OHIB_SEC_KALLSYMS, text, sizeof(text), true, err);
-	ohib_writer_park(w);
-	if (!r)
-		r = ohib_writer_unpark(w, err);
 	if (!r)
 		r = ohib_writer_section(w, OHIB_SEC_CONFIG, "{}", 2, true, err);
 	memcpy(ohib_writer_pfns(w), m->pfns, m->nr * sizeof(u64));

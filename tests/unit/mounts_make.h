@@ -39,9 +39,11 @@ static void make_image(void)
 	if (!mkdtemp(dir))
 		exit(1);
 	snprintf(image, sizeof(image), "%s/image", dir);
-	if (run("cd %s && mkdir t && cd t && mkdir -p proc sys dev run mnt srv/data etc opt/a opt/b opt/c && cd .. && echo hosts >t/etc/hosts && "
-		"echo issue >t/etc/issue && echo here >t/srv/data/file && "
-		"mkfs.ext4 -q -U 5e1f0011-6d6f-756e-7473-2d7465737400 -d t image %dM >/dev/null 2>&1", dir, IMAGE_MIB) ||
+	if (run("cd %s && mkdir t && cd t && "
+		"mkdir -p proc sys dev run mnt srv/data etc opt/a opt/b opt/c && cd .. && "
+		"echo hosts >t/etc/hosts && echo issue >t/etc/issue && echo here >t/srv/data/file && "
+		"mkfs.ext4 -q -U 5e1f0011-6d6f-756e-7473-2d7465737400 -d t image %dM >/dev/null 2>&1",
+		dir, IMAGE_MIB) ||
 	    run("cd %s && losetup -f --show image >loop", dir))
 		exit(1);
 	snprintf(loop, sizeof(loop), "%s/loop", dir);
@@ -211,17 +213,22 @@ static struct machine *make_machine(const u8 *super)
 	t->master_group = 1;
 	mnt_add(m, root, ext4, "/opt/c", "/srv", "/dev/sdx1", MS_RELATIME)->master_group = 3;
 	mnt_add(m, root, ext4, "/etc/issue", "/etc/hosts", "/dev/sdx1", MS_RELATIME)->unbindable = true;
+	for (size_t i = 0; i < m->mounts.n; i++)
+		m->mounts.v[i]->row = (u32)i + 1;
+	m->mounts.v[3]->row = 5; /* came after the next */
+	m->mounts.v[4]->row = 4;
 	return m;
 }
 
 static const char *const want_mounts =
 	"-1 / / rw,relatime shared:a ext4 LOOP rw,errors=remount-ro\n"
 	"0 / /sys rw,nosuid,nodev,noexec,relatime shared:b sysfs sysfs rw\n"
-	"1 / /sys/kernel/security rw,nosuid,nodev,noexec,relatime - securityfs securityfs rw\n"
 	"0 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n"
+	"1 / /sys/kernel/security rw,nosuid,nodev,noexec,relatime - securityfs securityfs rw\n"
 	"0 / /dev rw,nosuid,relatime - devtmpfs udev *\n"
 	"4 / /dev/pts rw,nosuid,noexec,noatime - devpts devpts rw,gid=5,mode=620,ptmxmode=000\n"
-	"0 / /run rw,nosuid,nodev,noexec,relatime shared:c tmpfs tmpfs rw,size=4096k,nr_inodes=1000,mode=755\n"
+	"0 / /run rw,nosuid,nodev,noexec,relatime shared:c tmpfs tmpfs "
+	"rw,size=4096k,nr_inodes=1000,mode=755\n"
 	"6 / /run/lock rw,nosuid - tmpfs tmpfs ro,size=5120k\n"
 	"7 / /run/lock rw,nodiratime,relatime - tmpfs over rw,size=64k\n"
 	"0 /srv/data /mnt ro,noatime shared:a ext4 LOOP rw,errors=remount-ro\n"

@@ -26,15 +26,25 @@ def number(fd, request):
     return struct.unpack("i", fcntl.ioctl(fd, request, bytes(4)))[0]
 
 
-def stuff(fd):
-    """Write until it takes no more; how much that was."""
+def stuff(fd, *steps):
+    """Write until it takes no more, of each size; how much that was."""
     os.set_blocking(fd, False)
     done = 0
-    try:
-        while True:
-            done += os.write(fd, bytes((done + i) % 251 for i in range(512)))
-    except BlockingIOError:
-        return done
+    for step in steps:
+        refused = 0
+        while refused < 10:
+            try:
+                done += os.write(fd, bytes((done + i) % 251 for i in range(step)))
+            except BlockingIOError:
+                refused += 1
+                time.sleep(0.01)
+    return done
+
+
+def stuffed():
+    m, s = pty.openpty()
+    tty.setraw(s)
+    return m, s
 
 
 def drain(fd, length):
@@ -58,9 +68,20 @@ def setup():
     os.write(s, b"to the master\n")
     p["lines settings"] = termios.tcgetattr(s)
 
-    m, s = p["stuffed"] = pty.openpty()
-    tty.setraw(s)
-    p["stuffed in"], p["stuffed out"] = stuff(m), stuff(s)
+    m, s = p["stuffed"] = stuffed()
+    p["stuffed in"], p["stuffed out"] = stuff(m, 512), stuff(s, 512)
+
+    # The small buffers of a first time are free for a second, beyond the kernel's limit.
+    m, s = p["packed"] = stuffed()
+    drain(s, stuff(m, 200))
+    drain(m, stuff(s, 200))
+    p["packed in"], p["packed out"] = stuff(m, 1792, 256, 1), stuff(s, 1500, 200, 3)
+    assert p["packed in"] > 30000, f"a terminal takes {p['packed in']} bytes only"
+
+    m, s = p["stopped"] = pty.openpty()
+    os.set_blocking(s, False)
+    os.write(m, b"\x13")
+    time.sleep(0.3)
 
     m, s = p["packet"] = pty.openpty()
     settings = termios.tcgetattr(s)
@@ -114,6 +135,20 @@ def check(p):
     m, s = p["stuffed"]
     same(drain(s, p["stuffed in"]), bytes(i % 251 for i in range(p["stuffed in"])), "input, more than fits")
     same(drain(m, p["stuffed out"]), bytes(i % 251 for i in range(p["stuffed out"])), "output, more than fits")
+
+    m, s = p["packed"]
+    same(drain(s, p["packed in"]), bytes(i % 251 for i in range(p["packed in"])), "input in small parts")
+    same(drain(m, p["packed out"]), bytes(i % 251 for i in range(p["packed out"])), "output in small parts")
+
+    m, s = p["stopped"]
+    try:
+        os.write(s, b"x")
+        raise AssertionError("a terminal stopped with ^S takes output")
+    except BlockingIOError:
+        pass
+    os.write(m, b"\x11")
+    time.sleep(0.3)
+    same(os.write(s, b"x"), 1, "write to a terminal started with ^Q")
 
     m, s = p["packet"]
     same(termios.tcgetattr(s), p["packet settings"], "settings of the second")

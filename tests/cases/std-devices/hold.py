@@ -24,7 +24,10 @@ def setup():
         os.write(tty, b"got " + word)
         time.sleep(0.5)
         os._exit(3)
-    same(os.read(p["ptmx"], 100), b"ready\r\n", "the child's terminal")
+    got = b""
+    while not got.endswith(b"\n"):
+        got += os.read(p["ptmx"], 100)
+    same(got, b"ready\r\n", "the child's terminal")
     return p
 
 

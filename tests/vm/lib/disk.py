@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import uuid
 
-from lib import base as debian, kernels
+from lib import base as debian, kernels, orders, qemu
 from lib.common import CACHE, HarnessError, REPO, VM_DIR, hash_tree, locked, run, say
 
 KEEP_LAYERS = 6
@@ -22,6 +22,8 @@ KEEP_LAYERS = 6
 INITRAMFS = os.environ.get("VM_INITRAMFS") or "list"
 # To be counted up when finish() makes something else of the same parts.
 LAYER_VERSION = 1
+PROVISION = os.path.join(VM_DIR, "agents", "provision")
+PROVISION_SECONDS = 300
 
 
 class Disk:
@@ -152,6 +154,33 @@ def with_packages(disk, names):
     return cached("packages-" + uuid.uuid5(uuid.NAMESPACE_OID, key).hex[:16], build)
 
 
+def provision(folder, log):
+    """Let the machine itself write its GRUB configuration: only there are the disk's partitions to be seen."""
+    disk = Disk(folder)
+    machine = qemu.Machine(disk, folder, 512, in_place=True)
+    try:
+        order = orders.Orders(os.path.join(folder, "orders.tar"))
+        order.add_agent("provision")
+        machine.orders = order.finish()
+        machine.power_on(min(disk.meta["kernels"]), "init=/usr/local/sbin/vm-bare")
+        try:
+            machine.process.wait(PROVISION_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        with open(machine.port_log(), errors="replace") as text:
+            said = text.read()
+        with open(log, "a") as out:
+            out.write(said)
+        if "@vm exit 0" not in said or machine.running():
+            shutil.copy(machine.serial_log(), os.path.join(CACHE, "tool.console.log"))
+            raise HarnessError(f"the machine did not write its GRUB configuration (see tool.console.log):\n{said}")
+    finally:
+        machine.close()
+        for name in os.listdir(folder):
+            if name.startswith(("orders.", "console-", "port-", "qemu-")):
+                os.unlink(os.path.join(folder, name))
+
+
 def with_tool(disk, tree=None):
     """The disk with the tool installed by `make install`, or with the given install tree."""
     made = None
@@ -166,7 +195,8 @@ def with_tool(disk, tree=None):
             say("installing the tool in the machine")
             copy(disk, work)
             finish(work, dict(disk.meta), log, tree)
-        key = os.path.basename(disk.folder) + f"-{LAYER_VERSION}-" + hash_tree(tree)
+            provision(work, log)
+        key = "-".join([os.path.basename(disk.folder), str(LAYER_VERSION), hash_tree(tree), hash_tree(PROVISION)])
         return cached("tool-" + uuid.uuid5(uuid.NAMESPACE_OID, key).hex[:16], build)
     finally:
         if made:

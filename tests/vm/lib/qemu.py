@@ -82,20 +82,24 @@ def die_with_parent():
 
 
 class Machine:
-    """One machine: its run disk (an overlay that is thrown away) and, while it is on, its process."""
+    """One machine: its run disk (an overlay that is thrown away) and, while it is on, its process.
 
-    def __init__(self, disk, folder, mem=1024, smp=2, cpu=None, interactive=False):
+    in_place: no overlay, what the machine writes is written to the disk itself."""
+
+    def __init__(self, disk, folder, mem=1024, smp=2, cpu=None, interactive=False, in_place=False):
         self.disk, self.folder = disk, folder
         self.mem, self.smp, self.interactive = mem, smp, interactive
         self.cpu = cpu or os.environ.get("VM_CPU") or TCG_CPU
         self.accel = accelerator(disk)
-        self.image = os.path.join(folder, "run.qcow2")
+        self.image = disk.image if in_place else os.path.join(folder, "run.qcow2")
+        self.format = "raw" if in_place else "qcow2"
         self.orders = self.results = None
         self.process = None
         self.powered_on = 0
         self.slot = take_slot()
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", disk.image, "-F", "raw", self.image],
-                       check=True)
+        if not in_place:
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", disk.image, "-F", "raw", self.image],
+                           check=True)
 
     def serial_log(self):
         return os.path.join(self.folder, f"console-{self.powered_on}.log")
@@ -120,7 +124,7 @@ class Machine:
                 "-smp", str(self.smp), "-m", str(self.mem), "-rtc", "base=utc", "-no-reboot",
                 "-display", "none", "-device", "VGA,addr=2.0",
                 "-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,addr=3.0,romfile=",
-                "-drive", f"if=none,id=root,format=qcow2,file={self.image},cache=unsafe,discard=unmap",
+                "-drive", f"if=none,id=root,format={self.format},file={self.image},cache=unsafe,discard=unmap",
                 "-device", "virtio-blk-pci,drive=root,serial=root,addr=4.0,bootindex=1"]
         if self.orders:
             argv += ["-drive", f"if=none,id=orders,format=raw,file={self.orders},readonly=on",
