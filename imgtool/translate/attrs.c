@@ -64,7 +64,7 @@ static void scheduling_extras(struct xlate *x, u64 task, const struct m_thread *
 
 	if (optional(x, task, F_TASK_CORE_COOKIE))
 		x_refuse(x, "thread %d has a core scheduling cookie, which cannot be carried yet", t->tid);
-	if (!x_has(x, F_TASK_UCLAMP_REQ) || !x_has(x, F_UCLAMP_USER))
+	if (!x_has(x, F_TASK_UCLAMP_REQ))
 		return;
 	/* struct uclamp_se is one word of bit fields */
 	at = x_addr(x, task, F_TASK_UCLAMP_REQ);
@@ -80,7 +80,7 @@ static void perf_events(struct xlate *x, u64 task, const struct m_thread *t)
 {
 	u64 ctx[2];
 
-	if (!x_has(x, F_TASK_PERF) || !x_has(x, F_PERF_NR))
+	if (!x_has(x, F_TASK_PERF))
 		return;
 	x_bytes(x, task, F_TASK_PERF, ctx, sizeof(ctx));
 	/* a context stays when its events are gone */
