@@ -66,7 +66,8 @@ struct m_thread {
 	struct m_cred *cred;
 	bool io_bitmap;		/* iopl/ioperm: refused */
 	u32 io_flags;		/* PR_SET_IO_FLUSHER */
-	u32 loginuid;		/* ~0: not set */
+	bool has_loginuid;
+	u32 loginuid;		/* for audit */
 	u32 mce_kill;		/* PR_SET_MCE_KILL: 0, or 1 + PR_MCE_KILL_LATE, _EARLY */
 	u32 spec_store, spec_branch, spec_l1d;	/* PR_SET_SPECULATION_CTRL; 0: as by default */
 	bool tsc_disabled, cpuid_fault;	/* prctl(PR_SET_TSC), arch_prctl(ARCH_CPUID) */

@@ -9,6 +9,8 @@
 
 #include "translate/xlate.h"
 
+#define AUDIT_UID_UNSET ~0u
+
 #define PF_MCE_PROCESS 0x00000080
 #define PF_IO_FLUSHER 0x00180000	/* PF_MEMALLOC_NOIO, PF_LOCAL_THROTTLE: PR_IO_FLUSHER */
 #define PF_MCE_EARLY 0x08000000
@@ -62,7 +64,7 @@ static void scheduling_extras(struct xlate *x, u64 task, const struct m_thread *
 
 	if (optional(x, task, F_TASK_CORE_COOKIE))
 		x_refuse(x, "thread %d has a core scheduling cookie, which cannot be carried yet", t->tid);
-	if (!x_has(x, F_TASK_UCLAMP_REQ) || !x_has(x, F_UCLAMP_USER))
+	if (!x_has(x, F_TASK_UCLAMP_REQ))
 		return;
 	/* struct uclamp_se is one word of bit fields */
 	at = x_addr(x, task, F_TASK_UCLAMP_REQ);
@@ -78,7 +80,7 @@ static void perf_events(struct xlate *x, u64 task, const struct m_thread *t)
 {
 	u64 ctx[2];
 
-	if (!x_has(x, F_TASK_PERF) || !x_has(x, F_PERF_NR))
+	if (!x_has(x, F_TASK_PERF))
 		return;
 	x_bytes(x, task, F_TASK_PERF, ctx, sizeof(ctx));
 	/* a context stays when its events are gone */
@@ -145,7 +147,8 @@ void xlate_thread_attrs(struct xlate *x, u64 task, struct m_thread *t)
 	t->io_flags = (flags & PF_IO_FLUSHER) == PF_IO_FLUSHER;
 	if (flags & PF_MCE_PROCESS)
 		t->mce_kill = 1 + (flags & PF_MCE_EARLY ? PR_MCE_KILL_EARLY : PR_MCE_KILL_LATE);
-	t->loginuid = x_has(x, F_TASK_LOGINUID) ? x_u64(x, task, F_TASK_LOGINUID) : ~0u;
+	t->loginuid = optional(x, task, F_TASK_LOGINUID);
+	t->has_loginuid = x_has(x, F_TASK_LOGINUID) && t->loginuid != AUDIT_UID_UNSET;
 	speculation(x_u64(x, task, F_TASK_ATOMIC_FLAGS), x_u64(x, task, F_TASK_TI_FLAGS), t);
 	scheduling_extras(x, task, t);
 	perf_events(x, task, t);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Who may trace whom besides its parent: prctl(PR_SET_PTRACER). Source: security/yama/yama_lsm.c. */
+#include <errno.h>
+
 #include "translate/xlate.h"
 
 static int one_relation(struct xlate *x, u64 node, void *arg)
@@ -21,7 +23,11 @@ void xlate_ptracers(struct xlate *x)
 {
 	u64 head = symbols_addr(x->syms, "ptracer_relations");
 
-	if (head && x_has(x, F_PTREL_TRACER) && x_has(x, F_PTREL_TRACEE) &&
-	    x_has(x, F_PTREL_INVALID) && x_has(x, F_PTREL_NODE))
-		x_list(x, head, one_relation, NULL);
+	if (!head)
+		return; /* CONFIG_SECURITY_YAMA=n */
+	if (!x_has(x, F_PTREL_NODE)) {
+		ohib_err_set(&x->err, -ENOENT, "ptrace_relation.node: no such field in this kernel");
+		return;
+	}
+	x_list(x, head, one_relation, NULL);
 }

@@ -5,7 +5,19 @@
  * (lsm_set_blob_size() in security/security.c).
  * Source: security/apparmor/{include/policy_ns.h,lsm.c}, security/landlock/, security/selinux/.
  */
+#include <errno.h>
+
 #include "translate/xlate.h"
+
+/* A module is there, so its fields must be known: else what it does would go unseen. */
+static bool known(struct xlate *x, enum field f)
+{
+	if (x_has(x, f))
+		return true;
+	ohib_err_set(&x->err, -ENOENT, "%s.%s: no such field in this kernel", field_rows[f].type,
+		     field_rows[f].path);
+	return false;
+}
 
 /* Word of the module @sizes in the blob of @cred; 0: the module does not run. */
 static u64 cred_word(struct xlate *x, u64 cred, const char *running, size_t len, const char *sizes)
@@ -13,7 +25,7 @@ static u64 cred_word(struct xlate *x, u64 cred, const char *running, size_t len,
 	u64 on = symbols_addr(x->syms, running), at = symbols_addr(x->syms, sizes), blob, word = 0;
 	u32 runs = 0;
 
-	if (!on || !at || !x_has(x, F_CRED_SECURITY) || !x_has(x, F_LSM_BLOB_CRED))
+	if (!on || !at || !known(x, F_CRED_SECURITY) || !known(x, F_LSM_BLOB_CRED))
 		return 0;
 	x_read(x, on, &runs, len, running);
 	blob = x_u64(x, cred, F_CRED_SECURITY);
@@ -28,7 +40,7 @@ static u64 apparmor_ns(struct xlate *x)
 {
 	u64 at = symbols_addr(x->syms, "root_ns"), ns = 0;
 
-	if (at && x_has(x, F_AANS_UNCONFINED) && x_has(x, F_AANS_PROFILES))
+	if (at && known(x, F_AANS_UNCONFINED) && known(x, F_AANS_PROFILES))
 		x_read(x, at, &ns, sizeof(ns), "root_ns");
 	return ns;
 }
@@ -39,7 +51,7 @@ static void apparmor_label(struct xlate *x, u64 cred)
 	u64 ns = apparmor_ns(x), name;
 	char *text = NULL;
 
-	if (!label || !ns || !x_has(x, F_AAPROFILE_LABEL) || !x_has(x, F_AALABEL_HNAME) ||
+	if (!label || !ns || !known(x, F_AAPROFILE_LABEL) || !known(x, F_AALABEL_HNAME) ||
 	    label == x_addr(x, x_u64(x, ns, F_AANS_UNCONFINED), F_AAPROFILE_LABEL))
 		return;
 	name = x_u64(x, label, F_AALABEL_HNAME);
@@ -68,7 +80,7 @@ void xlate_security(struct xlate *x)
 		if (x_u64(x, head, F_LIST_NEXT) != head)
 			x_refuse(x, "AppArmor profiles are loaded, which cannot be carried yet");
 	}
-	if (at && x_has(x, F_SELINUX_POLICY) && x_u64(x, at, F_SELINUX_POLICY))
+	if (at && known(x, F_SELINUX_POLICY) && x_u64(x, at, F_SELINUX_POLICY))
 		x_refuse(x, "SELinux has a policy loaded, which cannot be carried yet");
 	at = symbols_addr(x->syms, "tomoyo_policy_loaded");
 	if (at)

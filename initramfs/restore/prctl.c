@@ -64,7 +64,7 @@ static enum { SPEC_SET, SPEC_IS_SO, SPEC_CANNOT } spec_able(int which)
 
 static const char *lacks_for_thread(const struct m_thread *m)
 {
-	if (m->loginuid != ~0u && access("/proc/self/loginuid", W_OK))
+	if (m->has_loginuid && access("/proc/self/loginuid", W_OK))
 		return "an audit login id";
 	if (m->spec_store && spec_able(PR_SPEC_STORE_BYPASS) == SPEC_CANNOT)
 		return "control of speculative store bypass";
@@ -217,7 +217,7 @@ int prctl_thread(struct restore *r, struct rtask *t)
 	const char *what = "audit login id";
 	s64 ret = 0;
 
-	if (m->loginuid != ~0u)
+	if (m->has_loginuid)
 		ret = set_loginuid(r, t);
 	if (!ret && m->io_flags) {
 		what = "I/O flusher state";
