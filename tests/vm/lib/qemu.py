@@ -58,10 +58,17 @@ def accelerator(disk):
     return accel
 
 
+# This process's place; kept until it ends, because who makes the tool's layer starts another machine soon.
+held_slot = None
+
+
 def take_slot():
     """Wait for one of the host's places for a machine: two virtual CPUs each need two real ones.
 
     Whoever came first gets the next: the one in front holds the turn, and the kernel queues the others for it."""
+    global held_slot
+    if held_slot:
+        return
     slots = int(os.environ.get("VM_SLOTS") or max(1, (os.cpu_count() or 2) // 2 + 1))
     with open(os.path.join(CACHE, "slot-turn.lock"), "w") as turn:
         told = False
@@ -76,7 +83,8 @@ def take_slot():
                 slot = open(os.path.join(CACHE, f"slot-{n}.lock"), "w")
                 try:
                     fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    return slot
+                    held_slot = slot
+                    return
                 except BlockingIOError:
                     slot.close()
             if not told:
@@ -105,7 +113,7 @@ class Machine:
         self.orders = self.results = None
         self.process = None
         self.powered_on = 0
-        self.slot = take_slot()
+        take_slot()
         if not in_place:
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", disk.image, "-F", "raw", self.image],
                            check=True)
@@ -173,7 +181,6 @@ class Machine:
 
     def close(self):
         self.power_off()
-        self.slot.close()
 
 
 class Follower:
