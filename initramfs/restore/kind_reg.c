@@ -46,7 +46,7 @@ static int open_reg(struct restore *r, struct m_file *f, int *fd)
 		if (ret)
 			return ret;
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", keep);
-		*fd = open(path, (open_flags(f) & ~(__O_TMPFILE & ~O_DIRECTORY)) | O_CLOEXEC);
+		*fd = open(path, (open_flags(f) & ~O_TMPFILE) | O_CLOEXEC);
 		if (*fd < 0)
 			ret = r_fail(r, -errno, "cannot open a file without a name");
 	}
