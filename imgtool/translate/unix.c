@@ -112,6 +112,7 @@ static int one_connection(struct xlate *x, u64 skb, void *arg)
 	x->nesting++;
 	c = xlate_sock(x, x_u64(x, skb, F_SKB_SK));
 	x->nesting--;
+	x_refuse(x, "has connections that its owner has not accepted yet, which cannot be carried yet");
 	if (c)
 		x_push(x, &s->pending, c);
 	return x->err.code;
