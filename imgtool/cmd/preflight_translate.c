@@ -29,10 +29,24 @@ static int translate(struct preflight *p, bool frozen, struct refusals *to, stru
 	return 0;
 }
 
+#define LIVE_TRIES 5
+
+/*
+ * The machine runs while it is read: a process ends, a lock is let go, and a list that was being
+ * followed is another one. Only what is found each time is an error.
+ */
 int preflight_translate(struct preflight *p, struct ohib_err *err)
 {
-	int r = translate(p, false, &p->refusals, err);
+	int r, try;
 
+	for (try = 1;; try++) {
+		r = translate(p, false, &p->refusals, err);
+		if (!r || !p->kernel || try == LIVE_TRIES)
+			break;
+		ohib_err_clear(err);
+		view_forget(p->kernel->view);
+		usleep(100000);
+	}
 	return r ? r : config_check(p->next_kernel, &p->refusals, &p->warnings, err);
 }
 
