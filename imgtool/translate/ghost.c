@@ -33,5 +33,11 @@ void xlate_ghost(struct xlate *x, u64 file, struct m_file *f)
 		g->linked = true;
 	else
 		g->ghost_id = ghost_id(sb->dev, f->id.ino);
+	/*
+	 * Their file system has them on its list of orphans, so that all has to be built twice, on either
+	 * side of the commit; a failure on the far side would lose the machine. Not until that is proven.
+	 */
+	if (g->ghost_id)
+		x_refuse(x, "has been deleted while in use, which cannot be carried yet: restart the process");
 	f->ghost = g;
 }
