@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Serial lines and virtual consoles: settings, unread input, unsent output, the screen, hung-up files. */
+/* Serial lines and virtual consoles: settings, unread input, unsent output, screen, hung-up files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kd.h>
