@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -148,11 +149,12 @@ int inotify_settle(struct restore *r)
 	int ret = 0;
 
 	vec_foreach(f, &r->m->files) {
-		int fd = f->kind == M_FILE_INOTIFY ? file_fd(r, f) : -1;
+		int fd = f->kind == M_FILE_INOTIFY ? file_fd(r, f) : -1, n = 0;
 
 		if (fd < 0)
 			continue;
-		while (read(fd, drain, sizeof(drain)) > 0)
+		/* It may be one that waits for events. */
+		while (!ioctl(fd, FIONREAD, &n) && n > 0 && read(fd, drain, sizeof(drain)) > 0)
 			;
 		if (!ret && f->inotify->events.n)
 			ret = overflow(r, fd);

@@ -34,7 +34,7 @@ int tty_settings(struct restore *r, struct m_tty *tty, int fd);
 int tty_put_input(struct restore *r, struct m_tty *tty, int fd);
 /* After tty_settings(): is all of it there? */
 int tty_check_input(struct restore *r, struct m_tty *tty, int fd);
-/* As if it was typed; the line discipline has it when this returns, or dropped it for want of room. */
+/* As if it was typed; when this returns the line discipline has it, or had no room for it. */
 int tty_type(struct restore *r, struct m_tty *tty, int fd, const u8 *data, u32 len);
 
 /* tty_flip.c: what waits before a pty's line discipline */

@@ -40,7 +40,7 @@ static u32 step(u32 at)
 	return at >= BEFORE_ODD && at < AFTER_ODD ? ODD : PAGE_ROOM;
 }
 
-/* How full a write without a reader gets; a refused one may wait for the kernel to free a buffer. */
+/* Without a reader; a write that is refused may wait for the kernel to free a buffer. */
 static int write_flip(struct restore *r, struct m_tty *tty, int fd, const u8 *p, u32 len)
 {
 	u32 at = 0, tries = 0;

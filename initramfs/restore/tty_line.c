@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Serial lines and virtual consoles: settings, unread input, unsent output, the screen, hung-up files. */
+/* Serial lines and virtual consoles: settings, unread input, unsent output, screen, hung-up files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kd.h>
@@ -10,7 +10,7 @@
 
 #include "tty.h"
 
-/* What is on a virtual console, through its memory device. */
+/* What is on a virtual console, through its memory device; tty1 has index 0. */
 static void put_screen(struct restore *r, const struct m_tty *tty)
 {
 	u8 head[4] = { (u8)tty->screen_rows, (u8)tty->screen_cols, (u8)tty->cursor_x, (u8)tty->cursor_y };
@@ -21,7 +21,7 @@ static void put_screen(struct restore *r, const struct m_tty *tty)
 
 	if (!tty->screen)
 		return;
-	snprintf(path, sizeof(path), "/dev/vcsa%u", tty->index);
+	snprintf(path, sizeof(path), "/dev/vcsa%u", tty->index + 1);
 	fd = path_open(r, path, O_RDWR, 0);
 	if (fd < 0)
 		return;
@@ -89,7 +89,7 @@ int tty_make_line(struct restore *r, struct m_tty *tty, struct tty_obj *o)
 	if (tty->vt_mode)
 		ioctl(o->fd, KDSETMODE, (unsigned long)tty->vt_mode);
 	if (tty->active)
-		ioctl(o->fd, VT_ACTIVATE, (unsigned long)tty->index);
+		ioctl(o->fd, VT_ACTIVATE, (unsigned long)tty->index + 1);
 	return 0;
 }
 

@@ -139,7 +139,7 @@ TEST(unread_bytes_up_to_the_limit)
 	check_amounts(4096, 100, 0);
 }
 
-/* As big writes and small ones fill it when buffers of 256 are free: what a machine may hold at most. */
+/* Big writes and small ones, with buffers of 256 free: what a machine may hold at most. */
 TEST(the_limit_is_the_kernels)
 {
 	static u8 buf[1792];
