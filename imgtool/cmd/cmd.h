@@ -29,6 +29,8 @@ int cmd_check(int argc, char **argv);
 int cmd_hibernate(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
+int cmd_keep(int argc, char **argv);
+int cmd_revert(int argc, char **argv);
 int cmd_image(int argc, char **argv);
 int cmd_image_info(int argc, char **argv);
 int cmd_image_verify(int argc, char **argv);

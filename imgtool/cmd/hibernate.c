@@ -43,10 +43,15 @@ struct opts {
 	struct capture_opts c;
 };
 
-enum { OPT_REBOOT = 256, OPT_KEXEC, OPT_CHUNK, OPT_ACCELERATION };
+enum { OPT_REBOOT = 256, OPT_KEXEC, OPT_CHUNK, OPT_ACCELERATION, OPT_TRIAL, OPT_TRIAL_SIZE };
 
 static const struct argp_option options[] = {
 	{"next-kernel", 'n', "VERSION", OPTION_ARG_OPTIONAL, "Go on under another kernel", 0},
+	{"trial", OPT_TRIAL, NULL, 0,
+	 "With --next-kernel: until overlayctl keep, every boot brings the old machine back, its disks "
+	 "as they were", 0},
+	{"trial-size", OPT_TRIAL_SIZE, "MB", 0,
+	 "Room behind the image for what is written meanwhile (default: all there is)", 0},
 	{"reboot", OPT_REBOOT, NULL, 0, "Reboot at once instead of switching off", 0},
 	{"kexec", OPT_KEXEC, NULL, 0, "Start the kernel that was loaded with kexec -l", 0},
 	{"threads", 't', "N", 0, "Compressing threads (default: one per CPU)", 2},
@@ -57,6 +62,17 @@ static const struct argp_option options[] = {
 };
 
 static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
+
+static u64 trial_size(struct argp_state *state, const char *arg)
+{
+	unsigned long long mb;
+	char *end;
+
+	mb = strtoull(arg, &end, 10);
+	if (!mb || *end || mb > 1u << 30 || (mb << 20) < OHIB_TRIAL_MIN)
+		argp_error(state, "--trial-size=%s: megabytes, %u or more", arg, OHIB_TRIAL_MIN >> 20);
+	return mb << 20;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -69,6 +85,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'n':
 		o->p.wants_switch = true;
 		o->p.wanted_kernel = arg;
+		return 0;
+	case OPT_TRIAL_SIZE:
+		o->p.trial_bytes = trial_size(state, arg);
+		o->p.trial = true;
+		return 0;
+	case OPT_TRIAL:
+		o->p.trial = true;
 		return 0;
 	case OPT_REBOOT:
 		o->c.ending = CAPTURE_REBOOT;
@@ -205,6 +228,8 @@ static int capture(struct opts *o, struct ohib_woken *woken, struct capture_repo
 	o->c.writer.device = o->p.name;
 	o->c.writer.image_kernel = o->p.image_kernel;
 	o->c.writer.next_kernel = o->p.next_kernel;
+	o->c.writer.trial = o->p.trial;
+	o->c.writer.trial_bytes = o->p.trial_bytes;
 	o->c.progress = progress;
 	if (o->p.wants_switch) {
 		o->c.config = add_config;
@@ -216,10 +241,25 @@ static int capture(struct opts *o, struct ohib_woken *woken, struct capture_repo
 static void announce(const struct preflight *p)
 {
 	if (p->next_kernel[0])
-		printf("Suspending to %s; to go on under Linux %s\n", p->name, p->next_kernel);
+		printf("Suspending to %s; to go on under Linux %s%s\n", p->name, p->next_kernel,
+		       p->trial ? ", on trial" : "");
 	else
 		printf("Suspending to %s\n", p->name);
 	fflush(stdout);
+}
+
+/* What the user is to know of a trial that begins, or has ended, or never came to be. */
+static void print_trial(const struct preflight *p, bool begins)
+{
+	struct ohib_image_info info;
+
+	if (begins)
+		printf("on trial: overlayctl keep stays here; overlayctl revert, or any reboot, brings the "
+		       "machine back as it was under Linux %s\n", p->image_kernel);
+	else if (!ohib_image_peek(p->path, &info, NULL) && info.reason[0])
+		printf("this is the machine as it was before the switch: %s\n", info.reason);
+	else
+		printf("this is the machine as it was before the switch\n");
 }
 
 /*
@@ -268,6 +308,8 @@ int cmd_hibernate(int argc, char **argv)
 		if (err.code)
 			complain(&err);
 		printf("resumed under Linux %s\n", woken.kernel);
+		if (o.p.trial)
+			print_trial(&o.p, woken.mode == OHIB_WOKEN_SWITCH);
 		code = EXIT_OK;
 	}
 	preflight_free(&o.p);

@@ -18,6 +18,7 @@
 #include "image/image.h"
 #include "image/io.h"
 #include "image/locate.h"
+#include "image/writer.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
@@ -98,7 +99,11 @@ static void check_device(struct preflight *p)
 		       "it is kept in a file or in memory (loop, zram): name a device on a disk");
 	image_dev_close(&d);
 	r = ohib_image_peek(p->path, &info, NULL);
-	if (!r && (info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING)) {
+	if (!r && (ohib_state_on_trial(info.state) || info.state == OHIB_STATE_KEEPING)) {
+		refuse(&p->refusals, 0, "", p->path,
+		       "this machine is on trial, or was: end that with overlayctl keep or overlayctl "
+		       "revert");
+	} else if (!r && (info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING)) {
 		refuse(&p->refusals, 0, "", p->path,
 		       "it holds a suspended machine (%s): resume it, or discard it with "
 		       "overlayctl cancel",
@@ -148,6 +153,25 @@ static void check_memory(struct preflight *p)
 		       "the machine goes on",
 		       (unsigned long long)(p->device_bytes >> 20),
 		       (unsigned long long)(p->estimate_bytes >> 20));
+}
+
+/* How large the image becomes is known when it is written; then this is decided for good. */
+static void check_trial(struct preflight *p)
+{
+	u64 image = p->estimate_bytes / 2, wanted = p->trial_bytes, offset, bytes;
+
+	if (!p->wants_switch)
+		refuse(&p->refusals, 0, "", "--trial", "is about a switch: give --next-kernel too");
+	if (!p->device_bytes)
+		return;
+	if (ohib_writer_trial_room(p->device_bytes, image / 2, wanted, &offset, &bytes))
+		refuse(&p->refusals, 0, "", p->path, "%llu MB have no room for a trial behind the image "
+		       "(%llu MB): take a larger device, or do without --trial",
+		       (unsigned long long)p->device_bytes >> 20,
+		       (unsigned long long)(wanted ? wanted : OHIB_TRIAL_MIN) >> 20);
+	else if (ohib_writer_trial_room(p->device_bytes, image, wanted, &offset, &bytes))
+		refuse(&p->warnings, 0, "", p->path, "there may be no room for a trial behind the image; if "
+		       "so, hibernate fails and the machine goes on");
 }
 
 struct missing_arg {
@@ -206,6 +230,8 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 		return ohib_err_set(err, -EPERM, "only root can look at the whole machine");
 	check_device(p);
 	check_memory(p);
+	if (p->trial)
+		check_trial(p);
 	check_kernels(p);
 	if (!p->no_menu)
 		preflight_menu(p);

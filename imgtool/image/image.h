@@ -21,7 +21,10 @@ enum ohib_section {
 	OHIB_SEC_MAX = 16,
 };
 
-/* `writing → armed → resuming → spent`; stale: a machine booted past it. Values are on disk. */
+/*
+ * `writing → armed → resuming → spent`; stale: a machine booted past it. With a trial
+ * `resuming → trial`, and from there `keeping → spent` or `reverting → spent`. Values are on disk.
+ */
 enum ohib_state {
 	OHIB_STATE_NONE = 0,		/* no image on this device */
 	OHIB_STATE_WRITING = 1,
@@ -29,6 +32,9 @@ enum ohib_state {
 	OHIB_STATE_RESUMING = 3,
 	OHIB_STATE_SPENT = 4,
 	OHIB_STATE_STALE = 5,
+	OHIB_STATE_TRIAL = 6,		/* the next kernel runs on a layer; a boot brings the old one back */
+	OHIB_STATE_REVERTING = 7,	/* which is being resumed */
+	OHIB_STATE_KEEPING = 8,		/* the layer is merged: there is no way back */
 };
 
 struct ohib_image_info {
@@ -44,6 +50,8 @@ struct ohib_image_info {
 	u64 nr_zero_pages;		/* pages that the kernel told to be all zero */
 	u64 nr_zero_found;		/* of nr_pages those that are all zero too, and not stored */
 	u64 raw_bytes, stored_bytes;	/* page data before and after compression */
+	u64 trial_offset;		/* the layer's room behind the image, bytes; 0: no trial */
+	u64 trial_bytes;
 	u32 attempts;			/* times a resume of it was begun */
 	char reason[256];		/* why the last attempt did not succeed; empty: none */
 };
@@ -52,6 +60,11 @@ const char *ohib_state_name(enum ohib_state s);
 const char *ohib_section_name(enum ohib_section id);
 
 struct ohib_image;
+
+/* The old machine is in it and can be brought up by the next boot. */
+bool ohib_state_waits(enum ohib_state s);
+/* The machine runs on a layer over its disks, or ran on one before it went down. */
+bool ohib_state_on_trial(enum ohib_state s);
 
 /*
  * Only what the header says, in whatever state the image is. -ENODATA no image on this device,

@@ -47,6 +47,8 @@ static void info_fill(const struct ohib_header *h, struct ohib_image_info *info)
 		.raw_bytes = h->raw_bytes,
 		.stored_bytes = h->stored_bytes,
 		.attempts = h->attempts,
+		.trial_offset = h->trial_offset,
+		.trial_bytes = h->trial_bytes,
 	};
 	/* state.c has made sure that each string ends. */
 	memcpy(info->uuid, h->uuid, sizeof(info->uuid));

@@ -22,10 +22,15 @@ int reload_attempt(const char *image, const char *how_called,
 {
 	struct ohib_err err = {}, again = {};
 	const struct ohib_image_info *info;
+	struct ohib_image_info peeked;
 	struct ohib_image *img;
 	char reason[256];
+	bool on_trial;
 	int r;
 
+	/* A power cut between a header and the menu's block: the header knows better. */
+	if (!ohib_image_peek(image, &peeked, NULL) && peeked.state == OHIB_STATE_KEEPING)
+		return reload_finish_keep(image) ? RELOAD_UNMERGED : RELOAD_NO_IMAGE;
 	r = ohib_image_open(image, &img, &err);
 	if (r == -ENODATA)
 		return RELOAD_NO_IMAGE;
@@ -34,18 +39,22 @@ int reload_attempt(const char *image, const char *how_called,
 		return RELOAD_UNDONE;
 	}
 	info = ohib_image_info(img);
-	if (info->state != OHIB_STATE_ARMED && info->state != OHIB_STATE_RESUMING) {
+	on_trial = ohib_state_on_trial(info->state);
+	if (!ohib_state_waits(info->state)) {
 		ohib_image_close(img);
 		return RELOAD_NO_IMAGE;
 	}
 	say("resuming the machine of Linux %s %s", info->image_kernel, how_called);
-	r = ohib_image_set_state(image, OHIB_STATE_RESUMING, NULL, &err);
+	if (on_trial)
+		say("the trial is over: %s", info->reason[0] ? info->reason : "the machine was started anew");
+	r = ohib_image_set_state(image, on_trial ? OHIB_STATE_REVERTING : OHIB_STATE_RESUMING, NULL,
+				 &err);
 	if (!r)
 		r = how(image, img, &err);
 	ohib_image_close(img);
 	reload_reason(&err, reason, sizeof(reason));
 	say("cannot resume: %s", reason);
-	if (ohib_image_set_state(image, OHIB_STATE_ARMED, reason, &again))
+	if (ohib_image_set_state(image, on_trial ? OHIB_STATE_TRIAL : OHIB_STATE_ARMED, reason, &again))
 		say("%s", again.msg);
 	return RELOAD_UNDONE;
 }

@@ -16,7 +16,7 @@ int reload_baseline(void)
 	return RELOAD_UNDONE;
 }
 
-int reload_mark_stale(const char *image, const char *reason)
+int reload_mark_stale(const char *image, const char *reason, bool discard)
 {
 	struct ohib_image_info info;
 	struct ohib_err err = {};
@@ -29,7 +29,11 @@ int reload_mark_stale(const char *image, const char *reason)
 		say("%s", err.msg);
 		return RELOAD_UNDONE;
 	}
-	if (info.state != OHIB_STATE_ARMED && info.state != OHIB_STATE_RESUMING)
+	if (info.state == OHIB_STATE_KEEPING)
+		return reload_finish_keep(image);
+	if (ohib_state_on_trial(info.state) && !discard)
+		return RELOAD_TRIAL;
+	if (!ohib_state_waits(info.state))
 		return 0;
 	r = ohib_image_set_state(image, OHIB_STATE_STALE, info.reason[0] ? NULL : reason, &err);
 	if (r) {
