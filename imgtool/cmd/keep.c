@@ -94,6 +94,8 @@ int cmd_keep(int argc, char **argv)
 		r = ohib_image_set_state(path, OHIB_STATE_KEEPING, NULL, &err);
 	if (!r)
 		r = trial_merge(path, &info, progress, &err);
+	if (r == -ECANCELED)
+		ohib_image_set_state(path, OHIB_STATE_TRIAL, err.msg, NULL);
 	if (!r)
 		r = ohib_image_set_state(path, OHIB_STATE_SPENT, NULL, &err);
 	if (r) {

@@ -64,6 +64,7 @@ static const struct {
 	{OHIB_STATE_REVERTING, OHIB_STATE_TRIAL},    /* it failed before the jump, and says so */
 	{OHIB_STATE_REVERTING, OHIB_STATE_SPENT},    /* the old machine woke */
 	{OHIB_STATE_REVERTING, OHIB_STATE_STALE},
+	{OHIB_STATE_KEEPING, OHIB_STATE_TRIAL},	     /* the layer ran full before anything was merged */
 	{OHIB_STATE_KEEPING, OHIB_STATE_SPENT},	     /* all is merged */
 };
 

@@ -42,20 +42,21 @@ int dm_open(int *fd, struct ohib_err *err)
 	return 0;
 }
 
-static int load(int fd, struct call *c, const char *name, const struct dm_table *t, bool readonly)
+int dm_load(int fd, const char *name, const struct dm_table *t, bool readonly)
 {
+	struct call c;
 	size_t at = 0;
 
-	call_init(c, name);
-	c->head.target_count = (u32)t->n;
+	call_init(&c, name);
+	c.head.target_count = (u32)t->n;
 	if (readonly)
-		c->head.flags |= DM_READONLY_FLAG;
+		c.head.flags |= DM_READONLY_FLAG;
 	for (size_t i = 0; i < t->n; i++) {
 		const struct dm_target *from = &t->target[i];
-		struct dm_target_spec *spec = (void *)(c->data + at);
+		struct dm_target_spec *spec = (void *)(c.data + at);
 		size_t len = strlen(from->params) + 1, step = (sizeof(*spec) + len + 7) & ~(size_t)7;
 
-		if (at + step > sizeof(c->data))
+		if (at + step > sizeof(c.data))
 			return -E2BIG;
 		memset(spec, 0, step);
 		spec->sector_start = from->start;
@@ -65,14 +66,32 @@ static int load(int fd, struct call *c, const char *name, const struct dm_table 
 		spec->next = (u32)step;
 		at += step;
 	}
-	return call_do(fd, DM_TABLE_LOAD, c);
+	return call_do(fd, DM_TABLE_LOAD, &c);
 }
 
-/* A device without a table in use goes on with the one that was loaded. */
-static int resume(int fd, struct call *c, const char *name)
+/* File systems are not frozen: what is on the device does not change by a change of its table. */
+static int simple(int fd, unsigned long what, const char *name, u32 flags)
 {
-	call_init(c, name);
-	return call_do(fd, DM_DEV_SUSPEND, c);
+	struct call c;
+
+	call_init(&c, name);
+	c.head.flags = flags | DM_SKIP_LOCKFS_FLAG;
+	return call_do(fd, what, &c);
+}
+
+int dm_clear(int fd, const char *name)
+{
+	return simple(fd, DM_TABLE_CLEAR, name, 0);
+}
+
+int dm_suspend(int fd, const char *name)
+{
+	return simple(fd, DM_DEV_SUSPEND, name, DM_SUSPEND_FLAG);
+}
+
+int dm_resume(int fd, const char *name)
+{
+	return simple(fd, DM_DEV_SUSPEND, name, 0);
 }
 
 int dm_create(int fd, const char *name, const struct dm_table *table, bool readonly, dev_t *dev,
@@ -86,9 +105,9 @@ int dm_create(int fd, const char *name, const struct dm_table *table, bool reado
 	if (r)
 		return ohib_err_set(err, r, "device %s cannot be made: %s", name, strerror(-r));
 	*dev = makedev(c.head.dev >> 8 & 0xfff, (c.head.dev & 0xff) | (c.head.dev >> 12 & 0xfff00));
-	r = load(fd, &c, name, table, readonly);
+	r = dm_load(fd, name, table, readonly);
 	if (!r)
-		r = resume(fd, &c, name);
+		r = dm_resume(fd, name);
 	if (!r)
 		return 0;
 	ohib_err_set(err, r, "device %s (%s): the kernel does not take its table: %s (see dmesg)", name,
@@ -100,21 +119,17 @@ int dm_create(int fd, const char *name, const struct dm_table *table, bool reado
 int dm_change(int fd, const char *name, const struct dm_table *table, bool readonly,
 	      struct ohib_err *err)
 {
-	struct call c;
-	int r = load(fd, &c, name, table, readonly);
+	int r = dm_load(fd, name, table, readonly);
 
 	if (!r)
-		r = resume(fd, &c, name);
+		r = dm_resume(fd, name);
 	return r ? ohib_err_set(err, r, "device %s cannot become %s: %s (see dmesg)", name,
 				table->n ? table->target[0].type : "empty", strerror(-r)) : 0;
 }
 
 int dm_remove(int fd, const char *name)
 {
-	struct call c;
-
-	call_init(&c, name);
-	return call_do(fd, DM_DEV_REMOVE, &c);
+	return simple(fd, DM_DEV_REMOVE, name, 0);
 }
 
 int dm_number(int fd, const char *name, dev_t *dev)

@@ -40,6 +40,15 @@ int dm_create(int fd, const char *name, const struct dm_table *table, bool reado
 int dm_change(int fd, const char *name, const struct dm_table *table, bool readonly,
 	      struct ohib_err *err);
 
+/*
+ * The same in steps. dm_load: a table to be used later, with dm_resume; dm_clear drops it. dm_suspend waits for
+ * what is under way and lets nothing begin: the caller must touch nothing that is on the device then.
+ */
+int dm_load(int fd, const char *name, const struct dm_table *table, bool readonly);
+int dm_clear(int fd, const char *name);
+int dm_suspend(int fd, const char *name);
+int dm_resume(int fd, const char *name);
+
 /* -EBUSY, not told in @err: somebody has it open. -ENXIO: there is none. */
 int dm_remove(int fd, const char *name);
 

@@ -6,8 +6,11 @@
  * The image is `keeping` while this runs.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -59,6 +62,37 @@ static int make_writable(const struct ohib_trial_record *r, const struct trial_n
 	return ret < 0 ? ret : 0;
 }
 
+/*
+ * From snapshot to snapshot-merge, with the exceptions that the kernel has in memory (snapshot_resume hands them
+ * over). A merge of a snapshot that has run full would read the disk below it as if nothing had been
+ * written, so it is looked at while nothing can be written: -ECANCELED, and nothing was merged.
+ */
+static int become_merge(int fd, const struct dm_table *t, struct ohib_err *err)
+{
+	struct trial_usage u = { .fill = TRIAL_LOST };
+	struct dm_table now;
+	int r = dm_load(fd, TRIAL_LAYER, t, false), again;
+
+	if (!r)
+		r = dm_suspend(fd, TRIAL_LAYER);
+	if (!r)
+		r = dm_status(fd, TRIAL_LAYER, false, &now);
+	if (!r && now.n == 1)
+		trial_usage_parse(&now.target[0], &u);
+	if (!r && u.fill != TRIAL_RUNS)
+		r = -ECANCELED;
+	if (r)
+		dm_clear(fd, TRIAL_LAYER);
+	again = dm_resume(fd, TRIAL_LAYER);
+	if (!r)
+		r = again;
+	if (r == -ECANCELED)
+		return ohib_err_set(err, r, "the layer ran out of room before anything was merged (%s)",
+				    u.told);
+	return r ? ohib_err_set(err, r, "device " TRIAL_LAYER " cannot become snapshot-merge: %s (see "
+				"dmesg)", strerror(-r)) : 0;
+}
+
 static int wait_merged(void (*progress)(u64 left, u64 total), struct ohib_err *err)
 {
 	struct trial_usage u;
@@ -75,11 +109,27 @@ static int wait_merged(void (*progress)(u64 left, u64 total), struct ohib_err *e
 			progress(u.used, total);
 		if (u.fill == TRIAL_MERGED)
 			return 0;
+		/* It is found so at boot only: see become_merge(). A merge itself takes no room. */
+		if (!strcmp(u.told, "Invalid"))
+			return ohib_err_set(err, -ECANCELED, "the layer ran out of room before anything "
+					    "was merged");
 		if (u.fill != TRIAL_MERGES)
 			return ohib_err_set(err, -EIO, "merging stopped: the kernel says \"%s\" (see "
 					    "dmesg)", u.told);
 		usleep(POLL_US);
 	}
+}
+
+/* What this kernel has read of the disk itself is from before the merge, which went past that cache. */
+static void forget_cached(dev_t disk)
+{
+	char node[80];
+	int fd = trial_node(disk, node) ? -1 : open(node, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	ioctl(fd, BLKFLSBUF, 0);
+	close(fd);
 }
 
 static int remove_rest(int fd, struct ohib_err *err)
@@ -120,13 +170,15 @@ int trial_merge(const char *device, const struct ohib_image_info *image,
 			ret = dm_change(fd, TRIAL_ORIGIN, &t, false, err);
 		trial_table_layer(&r, &n, true, &t);
 		if (!ret)
-			ret = dm_change(fd, TRIAL_LAYER, &t, false, err);
+			ret = become_merge(fd, &t, err);
 	}
 	if (!ret)
 		ret = wait_merged(progress, err);
 	for (u32 i = 0; !ret && i < r.nr_disks; i++) {
 		trial_table_disk(&r, &n, i, true, &t);
 		ret = dm_change(fd, r.disk[i].name, &t, false, err);
+		if (!ret)
+			forget_cached(n.disk[i]);
 	}
 	return ret ? ret : remove_rest(fd, err);
 }

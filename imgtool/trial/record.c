@@ -29,7 +29,7 @@ static int validate(const struct ohib_trial_record *r, const struct ohib_image_i
 
 		if (!d->sectors || d->sectors > 1ull << 53 || !ends(d->spec, sizeof(d->spec)) ||
 		    !ends(d->name, sizeof(d->name)) ||
-		    strncmp(d->name, TRIAL_PREFIX, strlen(TRIAL_PREFIX)))
+		    strncmp(d->name, TRIAL_PREFIX, strlen(TRIAL_PREFIX)) || strchr(d->name, '/'))
 			return -EBADMSG;
 		sum += d->sectors;
 	}

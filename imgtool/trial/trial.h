@@ -75,7 +75,8 @@ enum trial_level trial_level(const struct trial_usage *u);
 /*
  * Merge what was written into the disks, under the running machine; @progress (may be NULL) is told
  * the sectors that are left. The image is to be `keeping` before. Can be called again after it
- * was cut short. The layer is gone when this returns 0, the image not yet spent.
+ * was cut short. The layer is gone when this returns 0, the image not yet spent. -ECANCELED: it had run full;
+ * nothing was merged, the disks are as the old machine left them.
  */
 int trial_merge(const char *device, const struct ohib_image_info *image,
 		void (*progress)(u64 left, u64 total), struct ohib_err *err);

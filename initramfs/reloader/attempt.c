@@ -29,8 +29,10 @@ int reload_attempt(const char *image, const char *how_called,
 	int r;
 
 	/* A power cut between a header and the menu's block: the header knows better. */
-	if (!ohib_image_peek(image, &peeked, NULL) && peeked.state == OHIB_STATE_KEEPING)
-		return reload_finish_keep(image) ? RELOAD_UNMERGED : RELOAD_NO_IMAGE;
+	if (!ohib_image_peek(image, &peeked, NULL) && peeked.state == OHIB_STATE_KEEPING) {
+		r = reload_finish_keep(image);
+		return r == RELOAD_TRIAL ? reload_exact(image) : r ? r : RELOAD_NO_IMAGE;
+	}
 	r = ohib_image_open(image, &img, &err);
 	if (r == -ENODATA)
 		return RELOAD_NO_IMAGE;

@@ -35,7 +35,7 @@ int reload_switch(const char *image);
 int reload_exact(const char *image);
 int reload_baseline(void);
 int reload_mark_stale(const char *image, const char *reason, bool discard);
-/* Finish a merge that a power cut ended: 0, or RELOAD_UNMERGED. */
+/* Finish a merge that a power cut ended: 0, RELOAD_UNMERGED, or RELOAD_TRIAL when it had not begun. */
 int reload_finish_keep(const char *image);
 /* Watch how full the trial's layer gets, for as long as there is one. */
 int reload_watch(const char *image);

@@ -151,5 +151,7 @@ int reload_finish_keep(const char *image)
 	if (!r)
 		return 0;
 	say("%s", err.msg);
+	if (r == -ECANCELED && !ohib_image_set_state(image, OHIB_STATE_TRIAL, err.msg, NULL))
+		return RELOAD_TRIAL;
 	return RELOAD_UNMERGED;
 }

@@ -7,8 +7,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
@@ -85,9 +87,12 @@ int reload_watch(const char *image)
 	enum trial_level told = TRIAL_EASY, level;
 	struct ohib_err err = { 0 };
 	struct trial_usage u;
-	char panic[32];
+	char panic[32], device[PATH_MAX];
 	bool set;
 
+	/* A link to the device may be made anew by udev while it is needed. */
+	if (realpath(image, device))
+		image = device;
 	signal(SIGHUP, SIG_IGN);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	file_put("/proc/self/oom_score_adj", "-1000\n");

@@ -311,7 +311,9 @@ TEST(trial_kept)
 {
 	static const struct move t[] = {
 		{ OHIB_STATE_KEEPING, 0 },
-		{ OHIB_STATE_REVERTING, -EINVAL }, { OHIB_STATE_TRIAL, -EINVAL },
+		{ OHIB_STATE_TRIAL, 0 }, /* nothing was merged */
+		{ OHIB_STATE_KEEPING, 0 },
+		{ OHIB_STATE_REVERTING, -EINVAL },
 		{ OHIB_STATE_STALE, -EINVAL },	   { OHIB_STATE_WRITING, -EINVAL },
 		{ OHIB_STATE_ARMED, -EINVAL },	   { OHIB_STATE_RESUMING, -EINVAL },
 		{ OHIB_STATE_SPENT, 0 },	   { OHIB_STATE_WRITING, 0 },
