@@ -8,15 +8,17 @@ LINES = "/mnt/lines"
 
 
 def setup():
-    return open(LINES, "r+")
+    lines = open(LINES, "r+")
+    return lines, lines.read()
 
 
-def check(lines):
+def check(things):
+    lines, content = things
     same(os.path.ismount("/mnt"), True, "/mnt is a mount")
     same(os.path.samestat(os.fstat(lines.fileno()), os.stat(LINES)), True, "the file is the one of the path")
+    same(lines.tell(), len(content), "position")
     lines.seek(0)
-    same(lines.readline(), "before\n", "what was written before")
-    lines.seek(0, os.SEEK_END)
+    same(lines.read(), content, "contents")
     lines.write("after\n")
     lines.flush()
     os.fsync(lines.fileno())
