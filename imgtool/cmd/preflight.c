@@ -81,6 +81,12 @@ static void check_device(struct preflight *p)
 		refuse(&p->refusals, 0, "", "overlay device", "%s", err.msg);
 		return;
 	}
+	if (!ohib_image_peek(p->path, &info, NULL) &&
+	    (ohib_state_on_trial(info.state) || info.state == OHIB_STATE_KEEPING)) {
+		refuse(&p->refusals, 0, "", p->path,
+		       "this machine is on trial: end that with overlayctl keep or overlayctl revert");
+		return;
+	}
 	r = image_dev_open(&d, p->path, IMAGE_DEV_CLAIM, &err);
 	if (r) {
 		refuse(&p->refusals, 0, "", p->path, "%s",
@@ -99,11 +105,7 @@ static void check_device(struct preflight *p)
 		       "it is kept in a file or in memory (loop, zram): name a device on a disk");
 	image_dev_close(&d);
 	r = ohib_image_peek(p->path, &info, NULL);
-	if (!r && (ohib_state_on_trial(info.state) || info.state == OHIB_STATE_KEEPING)) {
-		refuse(&p->refusals, 0, "", p->path,
-		       "this machine is on trial, or was: end that with overlayctl keep or overlayctl "
-		       "revert");
-	} else if (!r && (info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING)) {
+	if (!r && (info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING)) {
 		refuse(&p->refusals, 0, "", p->path,
 		       "it holds a suspended machine (%s): resume it, or discard it with "
 		       "overlayctl cancel",
@@ -204,6 +206,7 @@ static void check_kernel(struct preflight *p, const char *release, unsigned int 
 
 static void check_kernels(struct preflight *p)
 {
+	unsigned int trial = p->trial ? KERNEL_ON_TRIAL : 0;
 	struct ohib_err err = {0};
 	struct utsname un;
 
@@ -213,12 +216,12 @@ static void check_kernels(struct preflight *p)
 		check_kernel(p, p->image_kernel, KERNEL_IS_IMAGE | KERNEL_IS_BOOT);
 		return;
 	}
-	check_kernel(p, p->image_kernel, KERNEL_IS_IMAGE);
+	check_kernel(p, p->image_kernel, KERNEL_IS_IMAGE | trial);
 	if (kernel_find(p->wanted_kernel, p->next_kernel, sizeof(p->next_kernel), &err)) {
 		refuse(&p->refusals, 0, "", "next kernel", "%s", err.msg);
 		return;
 	}
-	check_kernel(p, p->next_kernel, KERNEL_IS_BOOT);
+	check_kernel(p, p->next_kernel, KERNEL_IS_BOOT | trial);
 }
 
 int preflight_run(struct preflight *p, struct ohib_err *err)

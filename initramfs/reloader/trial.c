@@ -77,6 +77,7 @@ int reload_trial_begin(struct trial *t, const char *device, struct ohib_image *i
 		return r;
 	t->nr_disks = nr;
 	t->begun = true;
+	t->panic = panic_restarts();
 	for (size_t i = 0; i < nr; i++) {
 		memcpy(disks[i].node, t->disks[i].layered, sizeof(disks[i].node));
 		say("trial: %s stays as it is, %s takes what is written", t->disks[i].node,
@@ -90,6 +91,8 @@ void reload_trial_undo(struct trial *t)
 {
 	struct ohib_err err = { 0 };
 
+	if (t->panic)
+		panic_as_before();
 	if (t->begun && trial_undo(t->disks, t->nr_disks, &err))
 		say("%s", err.msg);
 	t->begun = false;
@@ -107,9 +110,13 @@ void reload_trial_settle(struct machine *m)
 void reload_trial_watch(const struct trial *t, const char *device)
 {
 	char *const argv[] = { "@overlay-trial", "watch", "--image", (char *)device, NULL };
-	pid_t pid = fork();
+	pid_t pid;
 	int null;
 
+	/* the machine's own setting is there by now */
+	if (t->panic)
+		panic_as_before();
+	pid = fork();
 	if (pid < 0)
 		say("trial: nobody watches how much room is left: %s", strerror(errno));
 	if (pid)

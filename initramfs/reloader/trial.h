@@ -12,6 +12,7 @@ struct trial {
 	struct trial_disk disks[OHIB_TRIAL_DISKS];
 	size_t nr_disks;
 	bool begun;
+	bool panic;	/* kernel.panic is ours */
 	int self;	/* this program, which is not to be found by its name any more */
 };
 
@@ -22,5 +23,8 @@ int reload_trial_begin(struct trial *t, const char *device, struct ohib_image *i
 void reload_trial_undo(struct trial *t);
 /* All pages have been read: swap areas stay as the old kernel left them. */
 void reload_trial_settle(struct machine *m);
+/* panic.c: a panic restarts the machine; true: this call made it so, to be undone by panic_as_before(). */
+bool panic_restarts(void);
+void panic_as_before(void);
 /* In a process of its own, that lives as long as the trial. */
 void reload_trial_watch(const struct trial *t, const char *device);

@@ -18,10 +18,8 @@
 
 #include "image/image.h"
 #include "reloader/reloader.h"
-#include "trial/trial.h"
+#include "reloader/trial.h"
 
-#define PANIC "/proc/sys/kernel/panic"
-#define PANIC_SECONDS "10\n"
 #define POLL_US 500000
 
 /* On the console and in the kernel's log; the machine's own log takes it from there. */
@@ -36,17 +34,6 @@ static void warn(const char *text)
 	if (write(fd, line, (size_t)n) < 0)
 		n = 0; /* there is nobody else to tell */
 	close(fd);
-}
-
-static bool file_get(const char *path, char *text, size_t room)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, room - 1);
-
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	return n > 0;
 }
 
 static void file_put(const char *path, const char *text)
@@ -87,7 +74,7 @@ int reload_watch(const char *image)
 	enum trial_level told = TRIAL_EASY, level;
 	struct ohib_err err = { 0 };
 	struct trial_usage u;
-	char panic[32], device[PATH_MAX];
+	char device[PATH_MAX];
 	bool set;
 
 	/* A link to the device may be made anew by udev while it is needed. */
@@ -96,9 +83,7 @@ int reload_watch(const char *image)
 	signal(SIGHUP, SIG_IGN);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	file_put("/proc/self/oom_score_adj", "-1000\n");
-	set = file_get(PANIC, panic, sizeof(panic)) && !strcmp(panic, "0\n");
-	if (set)
-		file_put(PANIC, PANIC_SECONDS);
+	set = panic_restarts();
 	for (;;) {
 		if (trial_usage(&u, &err)) {
 			warn(err.msg);
@@ -118,7 +103,7 @@ int reload_watch(const char *image)
 		}
 		usleep(POLL_US);
 	}
-	if (set && file_get(PANIC, panic, sizeof(panic)) && !strcmp(panic, PANIC_SECONDS))
-		file_put(PANIC, "0\n");
+	if (set)
+		panic_as_before();
 	return 0;
 }
