@@ -12,7 +12,7 @@ _overlayctl()
 	*:image:dump) words="$common --output=" ;;
 	*:image:verify) words="$common --json --threads= --random=" ;;
 	*:image:section) words="$common kallsyms btf vmcoreinfo config ghosts pfn-index snapshot-header" ;;
-	*:check:*) words="$common --json --next-kernel" ;;
+	*:check:*) words="$common --json --next-kernel --trial --trial-size=" ;;
 	*:hibernate:*) words="$common --next-kernel --trial --trial-size= --reboot --kexec --threads= --chunk-pages= --acceleration=" ;;
 	*:status:*) words="$common --json" ;;
 	*:cancel:* | *:keep:* | *:revert:*) words=$common ;;

@@ -50,6 +50,7 @@ struct common_opts {
 };
 extern const struct argp common_argp;
 extern const struct argp device_argp;	/* --device alone */
+extern const struct argp trial_argp;	/* --trial and its size; its input is a struct preflight */
 
 /* The device that the options mean; complains and returns false when there is none. */
 bool device_from_opts(const struct common_opts *o, char *path, size_t size);

@@ -43,15 +43,10 @@ struct opts {
 	struct capture_opts c;
 };
 
-enum { OPT_REBOOT = 256, OPT_KEXEC, OPT_CHUNK, OPT_ACCELERATION, OPT_TRIAL, OPT_TRIAL_SIZE };
+enum { OPT_REBOOT = 256, OPT_KEXEC, OPT_CHUNK, OPT_ACCELERATION };
 
 static const struct argp_option options[] = {
 	{"next-kernel", 'n', "VERSION", OPTION_ARG_OPTIONAL, "Go on under another kernel", 0},
-	{"trial", OPT_TRIAL, NULL, 0,
-	 "With --next-kernel: until overlayctl keep, every boot brings the old machine back, its disks "
-	 "as they were", 0},
-	{"trial-size", OPT_TRIAL_SIZE, "MB", 0,
-	 "Room behind the image for what is written meanwhile (default: all there is)", 0},
 	{"reboot", OPT_REBOOT, NULL, 0, "Reboot at once instead of switching off", 0},
 	{"kexec", OPT_KEXEC, NULL, 0, "Start the kernel that was loaded with kexec -l", 0},
 	{"threads", 't', "N", 0, "Compressing threads (default: one per CPU)", 2},
@@ -61,18 +56,7 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
-
-static u64 trial_size(struct argp_state *state, const char *arg)
-{
-	unsigned long long mb;
-	char *end;
-
-	mb = strtoull(arg, &end, 10);
-	if (!mb || *end || mb > 1u << 30 || (mb << 20) < OHIB_TRIAL_MIN)
-		argp_error(state, "--trial-size=%s: megabytes, %u or more", arg, OHIB_TRIAL_MIN >> 20);
-	return mb << 20;
-}
+static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {&trial_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -81,17 +65,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->common;
+		state->child_inputs[1] = &o->p;
 		return 0;
 	case 'n':
 		o->p.wants_switch = true;
 		o->p.wanted_kernel = arg;
-		return 0;
-	case OPT_TRIAL_SIZE:
-		o->p.trial_bytes = trial_size(state, arg);
-		o->p.trial = true;
-		return 0;
-	case OPT_TRIAL:
-		o->p.trial = true;
 		return 0;
 	case OPT_REBOOT:
 		o->c.ending = CAPTURE_REBOOT;
