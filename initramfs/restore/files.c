@@ -165,7 +165,6 @@ int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd)
 {
 	struct open_file *o = obj(r, f);
 	int ret, i = access == O_RDWR, got;
-	char path[40];
 
 	if (!o)
 		return -ENOMEM;
@@ -173,12 +172,9 @@ int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd)
 		if (f->kind == M_FILE_REG && f->path && !f->path->unlinked) {
 			got = path_open(r, f->path->path, access, 0);
 		} else if (f->kind == M_FILE_REG) {
-			ret = ghost_fd(r, f, &got);
+			ret = ghost_open(r, f->path, f->ghost, access, &got);
 			if (ret)
 				return ret;
-			snprintf(path, sizeof(path), "/proc/self/fd/%d", got);
-			got = open(path, access | O_CLOEXEC);
-			got = got < 0 ? -errno : got;
 		} else {
 			got = fcntl(file_fd(r, f), F_DUPFD_CLOEXEC, 0);
 			got = got < 0 ? -errno : got;

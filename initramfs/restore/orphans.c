@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,10 @@
 
 #define EXT4_MAGIC 0xef53u
 #define EXT4_ORPHAN_PRESENT 0x10000u /* s_feature_ro_compat, 5.15 */
+/* EXT4_FEATURE_RO_COMPAT_SUPP, from 5.15 on the same: with others a kernel can only read. */
+#define EXT4_WRITABLE 0x1a77fu
+#define BUSY_TRIES 100
+#define BUSY_WAIT_US 50000
 
 /* "/dev/" and the name of block device @dev, as in mountinfo: "8:1". */
 static int device_node(const char *dev, char node[80])
@@ -36,32 +41,60 @@ static int device_node(const char *dev, char node[80])
 	return ret;
 }
 
-static int has_orphans(const char *node, bool *has)
+struct ext_super {
+	u16 magic;
+	u32 ro_compat, orphan;
+};
+
+static int read_super(const char *node, struct ext_super *s)
 {
 	_cleanup_close_ int fd = open(node, O_RDONLY | O_CLOEXEC);
-	u32 orphan, ro_compat;
 	u8 raw[1024];
-	u16 magic;
 
 	if (fd < 0)
 		return -errno;
 	if (pread(fd, raw, sizeof(raw), 1024) != (ssize_t)sizeof(raw))
 		return -EIO;
-	memcpy(&magic, raw + 0x38, sizeof(magic));
-	memcpy(&ro_compat, raw + 0x64, sizeof(ro_compat));
-	memcpy(&orphan, raw + 0xe8, sizeof(orphan));
-	*has = magic == EXT4_MAGIC && (orphan || ro_compat & EXT4_ORPHAN_PRESENT);
+	memcpy(&s->magic, raw + 0x38, sizeof(s->magic));
+	memcpy(&s->ro_compat, raw + 0x64, sizeof(s->ro_compat));
+	memcpy(&s->orphan, raw + 0xe8, sizeof(s->orphan));
 	return 0;
 }
 
-int orphans_find(struct restore *r, bool *found)
+static int one_fs(struct restore *r, const char *dev)
+{
+	struct ext_super s = {};
+	char node[80], *copy;
+	int ret;
+
+	ret = device_node(dev, node);
+	if (!ret)
+		ret = read_super(node, &s);
+	if (ret)
+		return r_fail(r, ret, "cannot read the super block on device %s", dev);
+	if (s.magic != EXT4_MAGIC)
+		return 0;
+	if (s.ro_compat & ~EXT4_WRITABLE)
+		return r_fail(r, -EOPNOTSUPP, "%s has features (%#x) that this kernel may not be able to "
+					      "write", node, s.ro_compat & ~EXT4_WRITABLE);
+	if (!s.orphan && !(s.ro_compat & EXT4_ORPHAN_PRESENT))
+		return 0;
+	r->rehearsal = true;
+	copy = strdup(node);
+	if (!copy || vec_push(&r->orphan_nodes, copy)) {
+		free(copy);
+		return r_fail(r, -ENOMEM, "no memory");
+	}
+	return 0;
+}
+
+int orphans_find(struct restore *r)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
 	_cleanup_free_ char *line = NULL;
-	char dev[32], node[80];
 	const char *type;
 	size_t room = 0;
-	bool has = false;
+	char dev[32];
 	int ret;
 
 	if (!f)
@@ -70,12 +103,33 @@ int orphans_find(struct restore *r, bool *found)
 		type = strstr(line, " - ");
 		if (!type || strncmp(type + 3, "ext", 3) || sscanf(line, "%*d %*d %31s", dev) != 1)
 			continue;
-		ret = device_node(dev, node);
-		if (!ret)
-			ret = has_orphans(node, &has);
+		ret = one_fs(r, dev);
 		if (ret)
-			return r_fail(r, ret, "cannot read the super block on device %s", dev);
-		*found |= has;
+			return ret;
 	}
 	return 0;
+}
+
+int orphans_unused(struct restore *r)
+{
+	char *node;
+	int fd;
+
+	vec_foreach(node, &r->orphan_nodes) {
+		/* A mount that is gone is taken down a moment later. */
+		for (int i = 0; (fd = open(node, O_RDONLY | O_EXCL | O_CLOEXEC)) < 0; i++) {
+			if (errno != EBUSY || i == BUSY_TRIES)
+				return r_fail(r, -errno, "%s: somebody has it mounted still", node);
+			usleep(BUSY_WAIT_US);
+		}
+		close(fd);
+	}
+	return 0;
+}
+
+void orphans_free(struct restore *r)
+{
+	for (size_t i = 0; i < r->orphan_nodes.n; i++)
+		free(r->orphan_nodes.v[i]);
+	vec_free(&r->orphan_nodes);
 }
