@@ -111,6 +111,7 @@ bool tree_pid_used(struct restore *r, pid_t pid);
 /* space.c, pages.c, mminfo.c, vdso.c: address spaces */
 u64 space_find_stub(struct restore *r);
 int space_build(struct restore *r, struct rproc *p, struct m_mm *from);
+int space_files(struct restore *r, struct rproc *p);	/* open what it maps, and its program */
 int space_late(struct restore *r, struct rproc *p);	/* shared writable file mappings */
 int space_map_flags(struct restore *r, struct rproc *p, struct m_vma *v);
 bool space_is_private(const struct m_vma *v);

@@ -143,7 +143,7 @@ static int build(struct restore *r)
 		r_progress(r, "files", 0, r->m->files.n);
 		ret = files_open(r, true);
 	}
-	return ret;
+	return ret ? ret : space_files(r, r->init);
 }
 
 static void tear_down(struct restore *r)
