@@ -121,6 +121,7 @@ static int write_batch(struct restore *r, struct rproc *p, const struct todo *t,
 	size_t nr = 0;
 	ssize_t got;
 
+	remote_pulse->beats++;
 	for (size_t i = 0; i < n; i++) {
 		int ret;
 
