@@ -187,7 +187,9 @@ static int displace(const struct place *pl, const char *tmp, bool folder)
 		if (!renameat2(pl->dir, tmp, pl->dir, pl->name, RENAME_EXCHANGE)) {
 			if (!renameat(pl->dir, tmp, pl->dir, pl->name))
 				return 0;
-			renameat2(pl->dir, tmp, pl->dir, pl->name, RENAME_EXCHANGE);
+			/* Back: what @tmp names now is not ours. */
+			if (renameat2(pl->dir, tmp, pl->dir, pl->name, RENAME_EXCHANGE))
+				return -errno;
 		}
 	}
 	/* It cannot be (a folder, a mount, another kind of file system): then under the odd name. */
@@ -281,8 +283,7 @@ static int elsewhere(struct restore *r, const struct m_path *p, bool folder)
 
 static bool is_final(int error)
 {
-	return error == -ENOSPC || error == -EDQUOT || error == -EROFS || error == -EIO ||
-	       error == -ENOMEM;
+	return error == -EROFS || error == -EIO || error == -ENOMEM;
 }
 
 int ghost_create(struct restore *r, const struct m_path *p, bool linkable)
