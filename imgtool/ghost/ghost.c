@@ -97,7 +97,9 @@ static bool ghost_valid(const struct ohib_ghost *g, u64 left)
 	if (g->xattrs_len % OHIB_GHOSTS_ALIGN || fixed > g->record_len ||
 	    g->data_len > g->record_len || padded(g->data_len) != g->record_len - fixed)
 		return false;
-	return (S_ISREG(g->mode) || (S_ISDIR(g->mode) && !g->size)) && g->size <= INT64_MAX && g->id == ghost_id(g->dev, g->ino) &&
+	if (!S_ISREG(g->mode) && !(S_ISDIR(g->mode) && !g->size))
+		return false;
+	return g->size <= INT64_MAX && g->id == ghost_id(g->dev, g->ino) &&
 	       xattrs_valid(g) && extents_valid(g);
 }
 

@@ -183,7 +183,7 @@ int thread_sleep(struct restore *r, struct rtask *t);
 int thread_set(struct restore *r, struct rtask *t);
 u64 thunk_make(struct restore *r, struct rtask *t, struct user_regs_struct *u);
 
-/* orphans.c: among what is mounted; there is to be a rehearsal then. */
+/* orphans.c: which of what is mounted makes a rehearsal necessary. */
 int orphans_find(struct restore *r);
 int orphans_unused(struct restore *r);	/* -EBUSY: one is still mounted */
 void orphans_free(struct restore *r);

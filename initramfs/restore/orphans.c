@@ -61,6 +61,29 @@ static int read_super(const char *node, struct ext_super *s)
 	return 0;
 }
 
+static bool is_linked(const struct m_file *f)
+{
+	return f && f->kind == M_FILE_REG && f->ghost && f->ghost->linked;
+}
+
+/*
+ * A file that lost the name it is mapped by, but has another: no orphan, but it is mapped early, and
+ * shown by the right name only when it can get that for a moment, which is a write.
+ */
+static bool maps_linked(const struct restore *r)
+{
+	struct m_mm *mm;
+
+	vec_foreach(mm, &r->m->mms) {
+		if (is_linked(mm->exe))
+			return true;
+		for (size_t i = 0; i < mm->vmas.n; i++)
+			if (mm->vmas.v[i].kind == M_VMA_FILE && is_linked(mm->vmas.v[i].file))
+				return true;
+	}
+	return false;
+}
+
 static int one_fs(struct restore *r, const char *dev)
 {
 	struct ext_super s = {};
@@ -77,7 +100,7 @@ static int one_fs(struct restore *r, const char *dev)
 	if (s.ro_compat & ~EXT4_WRITABLE)
 		return r_fail(r, -EOPNOTSUPP, "%s has features (%#x) that this kernel may not be able to "
 					      "write", node, s.ro_compat & ~EXT4_WRITABLE);
-	if (!s.orphan && !(s.ro_compat & EXT4_ORPHAN_PRESENT))
+	if (!s.orphan && !(s.ro_compat & EXT4_ORPHAN_PRESENT) && !maps_linked(r))
 		return 0;
 	r->rehearsal = true;
 	copy = strdup(node);
