@@ -5,6 +5,7 @@
  * Source: fs/dcache.c (d_tmpfile, d_delete), fs/namei.c (vfs_tmpfile), include/linux/fs.h.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -22,6 +23,9 @@ static void no_link(struct xlate *x, const struct m_path *p, u64 inode, struct m
 	if (sb->readonly || p->mnt->flags & MS_RDONLY)
 		x_refuse(x, "has been deleted while in use, and its file system is read-only now: "
 			    "close it, or restart the process");
+	if (!strcmp(sb->fstype, "ext2"))
+		x_refuse(x, "has been deleted while in use, and ext2 keeps no list of such files: close it, "
+			    "or restart the process");
 	/* What is on its way to the disk is not counted here, but when the contents are collected. */
 	x->ghost_bytes += S_ISREG(g->mode) ? x_u64(x, inode, F_INODE_BLOCKS) * 512 : 0;
 	if (x->live && x->ghost_bytes > GHOSTS_BYTES_MAX)

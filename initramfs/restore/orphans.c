@@ -11,9 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine.h"
+#include "mounts.h"
 
 #define EXT4_MAGIC 0xef53u
+#define EXT4_HAS_JOURNAL 0x4u
 #define EXT4_ORPHAN_PRESENT 0x10000u /* s_feature_ro_compat, 5.15 */
 /* EXT4_FEATURE_RO_COMPAT_SUPP, from 5.15 on the same: with others a kernel can only read. */
 #define EXT4_WRITABLE 0x1a77fu
@@ -43,7 +44,7 @@ static int device_node(const char *dev, char node[80])
 
 struct ext_super {
 	u16 magic;
-	u32 ro_compat, orphan;
+	u32 compat, ro_compat, orphan;
 };
 
 static int read_super(const char *node, struct ext_super *s)
@@ -56,31 +57,55 @@ static int read_super(const char *node, struct ext_super *s)
 	if (pread(fd, raw, sizeof(raw), 1024) != (ssize_t)sizeof(raw))
 		return -EIO;
 	memcpy(&s->magic, raw + 0x38, sizeof(s->magic));
+	memcpy(&s->compat, raw + 0x5c, sizeof(s->compat));
 	memcpy(&s->ro_compat, raw + 0x64, sizeof(s->ro_compat));
 	memcpy(&s->orphan, raw + 0xe8, sizeof(s->orphan));
 	return 0;
 }
 
-static bool is_linked(const struct m_file *f)
+/* On a disk: what has no link at all, or has lost the name that it is in use under. */
+static bool is_nameless(const struct m_file *f)
 {
-	return f && f->kind == M_FILE_REG && f->ghost && f->ghost->linked;
+	return f && f->kind == M_FILE_REG && f->ghost && !f->ghost->inode;
 }
 
 /*
- * A file that lost the name it is mapped by, but has another: no orphan, but it is mapped early, and
- * shown by the right name only when it can get that for a moment, which is a write.
+ * What is mapped is mapped early; a file without a name can be made, or get the right one for a
+ * moment, only where it can be written. Orphan or not: a rehearsal.
  */
-static bool maps_linked(const struct restore *r)
+static bool maps_nameless(const struct restore *r)
 {
 	struct m_mm *mm;
 
 	vec_foreach(mm, &r->m->mms) {
-		if (is_linked(mm->exe))
+		if (is_nameless(mm->exe))
 			return true;
 		for (size_t i = 0; i < mm->vmas.n; i++)
-			if (mm->vmas.v[i].kind == M_VMA_FILE && is_linked(mm->vmas.v[i].file))
+			if (mm->vmas.v[i].kind == M_VMA_FILE && is_nameless(mm->vmas.v[i].file))
 				return true;
 	}
+	return false;
+}
+
+static bool is_orphan_on(const char *node, const struct m_path *p, const struct m_ghost *g)
+{
+	const struct r_sb *sb = p && p->mnt ? p->mnt->sb->restore : NULL;
+
+	return g && g->ghost_id && sb && sb->dev && !strcmp(sb->dev->node, node);
+}
+
+static bool has_orphans_on(const struct restore *r, const char *node)
+{
+	struct m_process *p;
+	struct m_file *f;
+
+	vec_foreach(f, &r->m->files)
+		if ((f->kind == M_FILE_REG || f->kind == M_FILE_DIR || f->kind == M_FILE_PATH) &&
+		    is_orphan_on(node, f->path, f->ghost))
+			return true;
+	vec_foreach(p, &r->m->processes)
+		if (p->cwd && is_orphan_on(node, p->cwd, p->cwd->ghost))
+			return true;
 	return false;
 }
 
@@ -100,7 +125,10 @@ static int one_fs(struct restore *r, const char *dev)
 	if (s.ro_compat & ~EXT4_WRITABLE)
 		return r_fail(r, -EOPNOTSUPP, "%s has features (%#x) that this kernel may not be able to "
 					      "write", node, s.ro_compat & ~EXT4_WRITABLE);
-	if (!s.orphan && !(s.ro_compat & EXT4_ORPHAN_PRESENT) && !maps_linked(r))
+	if (!(s.compat & EXT4_HAS_JOURNAL) && has_orphans_on(r, node))
+		return r_fail(r, -EOPNOTSUPP, "%s has no journal, and so no list of its deleted files that "
+					      "are in use: their blocks would be lost", node);
+	if (!s.orphan && !(s.ro_compat & EXT4_ORPHAN_PRESENT) && !maps_nameless(r))
 		return 0;
 	r->rehearsal = true;
 	copy = strdup(node);
