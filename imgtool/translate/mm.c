@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 
 #include "translate/xlate.h"
 
@@ -323,6 +324,18 @@ static void address_limits(struct xlate *x, u64 kmm, struct m_mm *mm)
 		mm->auxv_len = ARRAY_SIZE(mm->auxv);
 }
 
+/* PR_SET_MM_EXE_FILE takes nothing else: kernel/sys.c, prctl_set_mm_exe_file(). */
+static void check_exe(struct xlate *x, const struct m_file *exe)
+{
+	if (!exe || !exe->path)
+		return;
+	x_object(x, "program %s", exe->path->path);
+	if (!(exe->id.mode & 0111))
+		x_refuse(x, "is not executable any more (chmod): restart the process");
+	else if (exe->path->mnt && exe->path->mnt->flags & MS_NOEXEC)
+		x_refuse(x, "is on a file system that is noexec now: restart the process");
+}
+
 struct m_mm *xlate_mm(struct xlate *x, u64 kmm)
 {
 	struct m_mm *mm = map_get(&x->mms, kmm);
@@ -349,7 +362,9 @@ struct m_mm *xlate_mm(struct xlate *x, u64 kmm)
 		x_refuse(x, "uses Linux AIO (io_setup), which cannot be carried yet");
 	if (x_u64(x, kmm, F_MM_LDT))
 		x_refuse(x, "has a local descriptor table (modify_ldt)");
+	x_object(x, "program");
 	mm->exe = xlate_file(x, x_u64(x, kmm, F_MM_EXE_FILE));
+	check_exe(x, mm->exe);
 	collect_vmas(x, kmm, &l);
 	for (i = 0; i < l.vmas.n && !x_failed(x); i++)
 		xlate_vma(x, l.vmas.v[i], pgd, mm);

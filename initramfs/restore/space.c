@@ -304,6 +304,20 @@ int space_build(struct restore *r, struct rproc *p, struct m_mm *from)
 	return ret;
 }
 
+/* PID 1 gets its memory behind the commit: this much of it can be tried before. */
+int space_files(struct restore *r, struct rproc *p)
+{
+	struct m_mm *mm = p->m->mm;
+	int ret = 0, fd;
+
+	for (size_t i = 0; mm && !ret && i < mm->vmas.n; i++)
+		if (mm->vmas.v[i].kind == M_VMA_FILE && !is_late(&mm->vmas.v[i]))
+			ret = file_map_fd(r, mm->vmas.v[i].file, O_RDONLY, &fd);
+	if (!ret && mm && mm->exe)
+		ret = file_map_fd(r, mm->exe, O_RDONLY, &fd);
+	return ret;
+}
+
 int space_late(struct restore *r, struct rproc *p)
 {
 	struct sent_fd sent = { .src = -1 };
