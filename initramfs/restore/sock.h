@@ -8,7 +8,15 @@
 struct sock_obj {
 	int fd;
 	bool given;	/* an open file of the machine's has it */
-	bool data_done;
+};
+
+/*
+ * What has been said on a connection by a side that cannot say it in its turn: it has hung up (then @gone stands
+ * for it), or the listener has not accepted it yet.
+ */
+struct sock_said {
+	struct m_sock gone, *by;
+	const struct m_sock *to;
 };
 
 struct sock_obj *sock_obj(struct restore *r, struct m_sock *s);
@@ -17,6 +25,11 @@ int sock_fd(const struct m_sock *s);	/* -1: not made */
 int sock_options(struct restore *r, const struct m_sock *s, int fd);
 /* Those that act on data that comes; after it. */
 int sock_options_last(struct restore *r, const struct m_sock *s, int fd);
+
+/* sock_peer.c: the call by whom @told's peer is to be; @dir: where a relative address begins, -1: nowhere. */
+int peer_listen(struct restore *r, const struct m_sock *told, int fd, int backlog);
+int peer_connect(struct restore *r, const struct m_sock *told, int fd, int dir, const void *addr, u32 len);
+int peer_pair(struct restore *r, const struct m_sock *told, int type, int fd[2]);
 
 int sock_unix_all(struct restore *r);
 int sock_netlink(struct restore *r, struct m_sock *s, int *fd);

@@ -2,8 +2,7 @@
 /*
  * Unix sockets, all in one go, in the order in which they could have come about: bound, listening,
  * connected, names taken away, data, ends.
- * Weaker than it was: SO_PEERCRED of a connection tells the reloader (as root), not the process that
- * once connected; that of a listener is its owner's again (see kind_socket.c).
+ * Those who listened, connected, and made pairs do so again themselves: see sock_peer.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "caller.h"
 #include "sock.h"
 
 #define STATE_ESTABLISHED 1
@@ -122,19 +122,79 @@ static int bind_one(struct restore *r, struct m_sock *s, int fd)
 	return ret;
 }
 
-static int connect_to(struct restore *r, int fd, const struct m_sock *to)
+/* The folder of a name, in the machine's tree; @last: what the name is in there. */
+static int open_folder(struct restore *r, const struct m_sock *s, struct sockaddr_un *last)
 {
+	const char *path = addr_path(s), *slash = strrchr(path, '/');
+	char dir[128];
 	struct place p;
-	int ret = 0;
+	int fd, ret;
 
-	if (has_path(to))
-		ret = enter(r, &p, to);
-	if (!ret && connect(fd, (const void *)to->addr, to->addr_len))
-		ret = r_fail(r, -errno, "cannot connect to socket %.100s again (type %d, backlog %d)",
-			     has_path(to) ? addr_path(to) : "with an abstract address", to->type,
-			     to->backlog);
-	if (has_path(to))
-		leave(&p);
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+	snprintf(last->sun_path, sizeof(last->sun_path), "%s", slash ? slash + 1 : path);
+	ret = enter(r, &p, s);
+	fd = ret ? ret : open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (!ret && fd < 0)
+		fd = -errno;
+	leave(&p);
+	return fd;
+}
+
+/* @told is to be told that its peer has connected; without a peer that is known, this process does. */
+static int connect_to(struct restore *r, int fd, const struct m_sock *to, const struct m_sock *told)
+{
+	struct sockaddr_un last = { .sun_family = AF_UNIX };
+	const void *addr = to->addr;
+	u32 len = to->addr_len;
+	int ret = 0, dir = -1;
+	struct place p;
+
+	if (told && told->peer_pid) {
+		if (has_path(to)) {
+			dir = open_folder(r, to, &last);
+			ret = dir < 0 ? dir : 0;
+			addr = &last;
+			len = offsetof(struct sockaddr_un, sun_path) + (u32)strlen(last.sun_path) + 1;
+		}
+		if (!ret)
+			ret = peer_connect(r, told, fd, dir, addr, len);
+		if (dir >= 0)
+			close(dir);
+	} else {
+		if (has_path(to))
+			ret = enter(r, &p, to);
+		if (!ret && connect(fd, addr, len))
+			ret = -errno;
+		if (has_path(to))
+			leave(&p);
+	}
+	return ret ? r_fail(r, ret, "cannot connect to socket %.100s again",
+			    has_path(to) ? addr_path(to) : "with an abstract address") : 0;
+}
+
+static int listen_as(struct restore *r, const struct m_sock *told, int fd, int backlog)
+{
+	int ret = peer_listen(r, told, fd, backlog);
+
+	return ret ? r_fail(r, ret, "cannot listen on a unix socket again") : 0;
+}
+
+static bool same_peer(const struct m_sock *a, const struct m_sock *b)
+{
+	return a->peer_pid == b->peer_pid && a->peer_uid == b->peer_uid && a->peer_gid == b->peer_gid;
+}
+
+/* The listener @l (NULL: one for the moment) as @client found it: maybe another process listened then. */
+static int connect_client(struct restore *r, int lfd, const struct m_sock *l, const struct m_sock *client,
+			  const struct m_sock *server)
+{
+	bool other = client->peer_pid && !(l && same_peer(client, l));
+	int ret = other ? listen_as(r, client, lfd, SOMAXCONN) : 0;
+
+	if (!ret)
+		ret = connect_to(r, sock_fd(client), server, server);
+	if (!ret && l && other)
+		ret = listen_as(r, l, lfd, SOMAXCONN);
 	return ret;
 }
 
@@ -147,12 +207,6 @@ static int make_socket(struct restore *r, struct m_sock *s)
 	o->fd = socket(AF_UNIX, s->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return o->fd < 0 ? r_fail(r, -errno, "cannot make a unix socket") :
 			   sock_options(r, s, o->fd);
-}
-
-static bool is_accepted(const struct m_sock *s)
-{
-	/* An accepted socket has its listener's address, and did not bind itself. */
-	return s->type != SOCK_DGRAM && s->state == STATE_ESTABLISHED && s->addr_len;
 }
 
 static struct m_sock *listener_at(struct restore *r, const struct m_sock *s)
@@ -186,10 +240,10 @@ static int make_accepted(struct restore *r, struct m_sock *server, struct m_sock
 	}
 	if (!ret)
 		ret = make_socket(r, client);
-	if (!ret && client->addr_len && !is_accepted(client))
+	if (!ret)
 		ret = bind_one(r, client, sock_fd(client));
 	if (!ret)
-		ret = connect_to(r, sock_fd(client), server);
+		ret = connect_client(r, lfd, l, client, server);
 	if (!ret) {
 		o->fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		ret = o->fd < 0 ? r_fail(r, -errno, "cannot accept a connection again") :
@@ -214,17 +268,22 @@ static int make_pair(struct restore *r, struct m_sock *a, struct m_sock *b)
 
 	if (!oa || !ob)
 		return -ENOMEM;
-	if (socketpair(AF_UNIX, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd))
-		return r_fail(r, -errno, "cannot make a pair of sockets");
+	ret = peer_pair(r, a->peer_pid ? a : b, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK, fd);
+	if (ret)
+		return r_fail(r, ret, "cannot make a pair of sockets");
 	oa->fd = fd[0];
 	ob->fd = fd[1];
 	ret = sock_options(r, a, fd[0]);
 	if (!ret)
 		ret = sock_options(r, b, fd[1]);
+	if (!ret)
+		ret = bind_one(r, a, fd[0]);
+	if (!ret)
+		ret = bind_one(r, b, fd[1]);
 	return ret;
 }
 
-static int send_one(struct restore *r, int from, const struct m_sock_skb *skb, const void *to, u32 to_len)
+static int send_now(struct restore *r, int from, const struct m_sock_skb *skb, const void *to, u32 to_len)
 {
 	union {
 		struct cmsghdr align;
@@ -264,14 +323,26 @@ static int send_one(struct restore *r, int from, const struct m_sock_skb *skb, c
 		msg.msg_control = NULL;
 	if (sendmsg(from, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)skb->len)
 		return 0;
-	/* The sender is gone: its number cannot be told any more. */
-	if (errno == ESRCH && skb->pid) {
-		struct m_sock_skb other = *skb;
+	return errno == ESRCH && skb->pid ? -ESRCH :
+	       r_fail(r, -errno, "cannot put back %u bytes that a socket had not read", skb->len);
+}
 
-		other.pid = 0;
-		return send_one(r, from, &other, to, to_len);
+/* A sender that has ended is there for the moment; if its number is taken it cannot be told any more. */
+static int send_one(struct restore *r, int from, const struct m_sock_skb *skb, const void *to, u32 to_len)
+{
+	struct m_sock_skb nobody = *skb;
+	struct caller c;
+	int ret = send_now(r, from, skb, to, to_len);
+
+	if (ret != -ESRCH)
+		return ret;
+	ret = caller_take(r, &c, skb->pid, 0, 0, NULL);
+	if (!ret) {
+		ret = send_now(r, from, skb, to, to_len);
+		caller_release(r, &c);
 	}
-	return r_fail(r, -errno, "cannot put back %u bytes that a socket had not read", skb->len);
+	nobody.pid = 0;
+	return ret == -ESRCH ? send_now(r, from, &nobody, to, to_len) : ret;
 }
 
 /* A socket of ours that stood in for one that is closed. */
@@ -355,26 +426,46 @@ static int finish_one(struct restore *r, struct m_sock *s)
 	return ret;
 }
 
+/* @to's messages come from @by when all sockets are there; @by NULL: from one that is closed then. */
+static struct sock_said *said(struct restore *r, struct m_sock *by, const struct m_sock *to)
+{
+	struct sock_said *d = calloc(1, sizeof(*d));
+
+	if (!d || vec_push(&r->socks_said, d)) {
+		free(d);
+		r_fail(r, -ENOMEM, "no memory for sockets");
+		return NULL;
+	}
+	d->gone = (struct m_sock){ .family = AF_UNIX, .type = to->type, .state = STATE_ESTABLISHED };
+	d->by = by ? by : &d->gone;
+	d->to = to;
+	return d;
+}
+
 /* The other side is closed: it is there for as long as it takes to say what it had said. */
 static int make_lone(struct restore *r, struct m_sock *s)
 {
-	struct m_sock gone = { .family = AF_UNIX, .type = s->type, .state = STATE_ESTABLISHED };
-	int ret;
+	struct sock_said *d = said(r, NULL, s);
+	struct m_sock *gone;
 
-	memcpy(gone.addr, s->peer_addr, sizeof(gone.addr));
-	gone.addr_len = s->peer_addr_len;
-	if (is_accepted(s))
-		ret = make_accepted(r, s, &gone);
-	else if (is_accepted(&gone))
-		ret = make_accepted(r, &gone, s);
-	else
-		ret = make_pair(r, s, &gone);
-	s->peer = &gone;
-	if (!ret)
-		ret = put_data(r, s);
-	s->peer = NULL;
-	((struct sock_obj *)s->restore)->data_done = true;
-	forget(r, &gone);
+	if (!d)
+		return -ENOMEM;
+	gone = d->by;
+	memcpy(gone->addr, s->peer_addr, sizeof(gone->addr));
+	gone->addr_len = s->peer_addr_len;
+	if (s->accepted)
+		return make_accepted(r, s, gone);
+	if (gone->addr_len)
+		return make_accepted(r, gone, s);
+	return make_pair(r, s, gone);
+}
+
+static int say(struct restore *r, const struct sock_said *d)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < d->to->receive.n; i++)
+		ret = send_one(r, sock_fd(d->by), &d->to->receive.v[i], NULL, 0);
 	return ret;
 }
 
@@ -400,9 +491,9 @@ static int make_connected(struct restore *r, struct m_sock *s)
 
 	if (!peer)
 		return make_lone(r, s);
-	if (is_accepted(s))
+	if (s->accepted)
 		return make_accepted(r, s, peer);
-	if (is_accepted(peer))
+	if (peer->accepted)
 		return make_accepted(r, peer, s);
 	return make_pair(r, s, peer);
 }
@@ -410,27 +501,22 @@ static int make_connected(struct restore *r, struct m_sock *s)
 /* A connection that the listener has not accepted: only the client's side is a socket yet. */
 static int make_pending(struct restore *r, struct m_sock *listener, struct m_sock *server)
 {
-	struct m_sock *client = server->peer, gone = { .family = AF_UNIX, .type = server->type };
+	struct sock_said *d = said(r, server->peer, server);
 	int ret;
 
-	if (!client)
-		client = &gone; /* it has hung up already */
-	ret = make_socket(r, client);
-	if (!ret && client != &gone)
-		ret = bind_one(r, client, sock_fd(client));
+	if (!d)
+		return -ENOMEM;
+	ret = make_socket(r, d->by);
 	if (!ret)
-		ret = connect_to(r, sock_fd(client), listener);
-	for (size_t i = 0; !ret && i < server->receive.n; i++)
-		ret = send_one(r, sock_fd(client), &server->receive.v[i], NULL, 0);
-	if (client == &gone)
-		forget(r, &gone);
-	return ret;
+		ret = bind_one(r, d->by, sock_fd(d->by));
+	return ret ? ret : connect_client(r, sock_fd(listener), listener, d->by, server);
 }
 
 #define for_each_unix(s, r) vec_foreach(s, &(r)->m->socks) if ((s)->family == AF_UNIX)
 
 int sock_unix_all(struct restore *r)
 {
+	struct sock_said *d;
 	struct m_sock *s;
 	int ret = 0;
 
@@ -447,8 +533,8 @@ int sock_unix_all(struct restore *r)
 			if (!ret)
 				ret = bind_one(r, s, sock_fd(s));
 			/* for the connections made below; its own backlog comes after them */
-			if (!ret && s->state == STATE_LISTEN && listen(sock_fd(s), SOMAXCONN))
-				ret = r_fail(r, -errno, "cannot listen on a unix socket again");
+			if (!ret && s->state == STATE_LISTEN)
+				ret = listen_as(r, s, sock_fd(s), SOMAXCONN);
 		}
 	}
 	for_each_unix(s, r)
@@ -460,20 +546,27 @@ int sock_unix_all(struct restore *r)
 		for (size_t i = 0; !ret && i < s->pending.n; i++)
 			ret = make_pending(r, s, s->pending.v[i]);
 	for_each_unix(s, r)
-		if (!ret && s->state == STATE_LISTEN && listen(sock_fd(s), s->backlog))
-			ret = r_fail(r, -errno, "cannot listen on a unix socket again");
+		if (!ret && s->state == STATE_LISTEN)
+			ret = listen_as(r, s, sock_fd(s), s->backlog);
 	for_each_unix(s, r)
 		if (!ret && s->type == SOCK_DGRAM && s->peer && s->peer->peer != s)
-			ret = connect_to(r, sock_fd(s), s->peer);
+			ret = connect_to(r, sock_fd(s), s->peer, NULL);
 	for_each_unix(s, r)
 		if (!ret && s->type == SOCK_DGRAM && s->peer && s->peer->peer == s && s->addr_len)
-			ret = connect_to(r, sock_fd(s->peer), s);
+			ret = connect_to(r, sock_fd(s->peer), s, NULL);
 	for_each_unix(s, r)
 		if (!ret && s->type == SOCK_DGRAM && !s->peer && s->peer_gone)
 			ret = connect_gone(r, s);
+	/* All are there now, as a message may have any of them in it. */
+	vec_foreach(d, &r->socks_said)
+		if (!ret)
+			ret = say(r, d);
 	for_each_unix(s, r)
-		if (!ret && sock_fd(s) >= 0 && !((struct sock_obj *)s->restore)->data_done)
+		if (!ret && sock_fd(s) >= 0 && (s->type == SOCK_DGRAM || s->peer))
 			ret = put_data(r, s);
+	vec_foreach(d, &r->socks_said)
+		if (d->by == &d->gone)
+			forget(r, d->by);
 	for_each_unix(s, r)
 		if (!ret && sock_fd(s) >= 0)
 			ret = finish_one(r, s);
