@@ -111,8 +111,10 @@ void tree_moment_end(struct restore *r, struct rtask *h);
 bool tree_pid_used(struct restore *r, pid_t pid);
 
 /* space.c, pages.c, mminfo.c, vdso.c: address spaces */
+#define USER_END 0x7ffffffff000ull
 u64 space_find_stub(struct restore *r);
 int space_build(struct restore *r, struct rproc *p, struct m_mm *from);
+int space_sysv(struct restore *r, struct rproc *p, const struct m_vma *v);	/* space_sysv.c */
 int space_late(struct restore *r, struct rproc *p);	/* shared writable file mappings */
 int space_map_flags(struct restore *r, struct rproc *p, struct m_vma *v);
 bool space_is_private(const struct m_vma *v);

@@ -9,12 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/shm.h>
 #include <sys/syscall.h>
 
 #include "engine.h"
 
-#define USER_END 0x7ffffffff000ull
 #define STUB_LOW 0x10000ull /* vm.mmap_min_addr */
 
 #ifndef MADV_DONTNEED_LOCKED
@@ -157,13 +155,9 @@ static int map_one(struct restore *r, struct rproc *p, const struct m_vma *v, st
 	s64 va;
 
 	if (v->kind == M_VMA_SHMEM && v->shmem->kind == M_SHMEM_SYSV) {
-		ret = shmem_open(r, v->shmem, &fd); /* the segment's id */
-		if (ret)
-			return ret;
-		va = remote_syscall(t, SYS_shmat, fd, v->start,
-				    (v->prot & PROT_WRITE ? 0 : SHM_RDONLY) |
-					    (v->prot & PROT_EXEC ? SHM_EXEC : 0));
-		goto out;
+		ret = space_sysv(r, p, v);
+		return ret ? r_fail_pid(r, p->pid, ret, "cannot attach SysV memory at %#llx",
+					(unsigned long long)v->start) : 0;
 	}
 	if (v->kind == M_VMA_ANON) {
 		flags |= MAP_ANONYMOUS;
@@ -187,7 +181,6 @@ static int map_one(struct restore *r, struct rproc *p, const struct m_vma *v, st
 	va = remote_syscall(t, SYS_mmap, v->start, v->end - v->start,
 			    v->prot | (was_writable(v) ? PROT_WRITE : 0), flags, v->kind == M_VMA_ANON ? -1 : sent->num,
 			    v->pgoff);
-out:
 	if (va != (s64)v->start)
 		return r_fail_pid(r, p->pid, va < 0 ? (int)va : -EEXIST, "cannot map %#llx-%#llx%s%s",
 				  (unsigned long long)v->start, (unsigned long long)v->end,
