@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -362,10 +363,58 @@ static void forget(struct restore *r, struct m_sock *s)
 	s->restore = NULL;
 }
 
+/* An empty tree with the folder of @name in it. */
+static int empty_tree(const char *name)
+{
+	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	char dir[128];
+	int mnt;
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		return -errno;
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	if (mnt < 0)
+		return -errno;
+	while (*name == '/')
+		name++;
+	snprintf(dir, sizeof(dir), "%s", name);
+	for (char *p = strchr(dir, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		if (mkdirat(mnt, dir, 0700) && errno != EEXIST) {
+			close(mnt);
+			return -errno;
+		}
+		*p = '/';
+	}
+	return mnt;
+}
+
+/*
+ * The name of a sender that is gone: a datagram keeps it, whatever the machine has under that name by now. So it is
+ * bound where nothing else is.
+ */
+static int bind_elsewhere(struct restore *r, const struct m_sock_skb *skb, int fd)
+{
+	struct m_sock temp = { .family = AF_UNIX, .type = SOCK_DGRAM, .addr_len = skb->addr_len };
+	int root = r->root_fd, ret;
+
+	memcpy(temp.addr, skb->addr, sizeof(temp.addr));
+	if (!has_path(&temp))
+		return bind_one(r, &temp, fd);
+	r->root_fd = empty_tree(addr_path(&temp));
+	ret = r->root_fd < 0 ? r_fail(r, r->root_fd, "no place for the name of a sender that is gone") :
+			       bind_one(r, &temp, fd);
+	if (r->root_fd >= 0)
+		close(r->root_fd);
+	r->root_fd = root;
+	return ret;
+}
+
 /* A sender of datagrams: the socket that has the address, or one of the moment that takes it. */
 static int sender(struct restore *r, const struct m_sock_skb *skb, const struct m_sock *s, int *temp)
 {
 	struct m_sock *p;
+	int ret;
 
 	*temp = -1;
 	if (skb->from && sock_fd(skb->from) >= 0)
@@ -377,9 +426,8 @@ static int sender(struct restore *r, const struct m_sock_skb *skb, const struct 
 	if (!skb->addr_len && s->peer && s->peer->peer == s && sock_fd(s->peer) >= 0)
 		return sock_fd(s->peer);
 	*temp = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (*temp >= 0 && skb->addr_len && !skb->addr[2] && bind(*temp, (void *)skb->addr, skb->addr_len))
-		return -errno;
-	return *temp < 0 ? -errno : *temp;
+	ret = *temp < 0 ? -errno : bind_elsewhere(r, skb, *temp);
+	return ret ? ret : *temp;
 }
 
 static int put_data(struct restore *r, struct m_sock *s)
