@@ -6,14 +6,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "caller.h"
@@ -21,125 +18,6 @@
 
 #define STATE_ESTABLISHED 1
 #define STATE_LISTEN 10
-
-static bool has_path(const struct m_sock *s)
-{
-	return s->addr_len > offsetof(struct sockaddr_un, sun_path) &&
-	       s->addr[offsetof(struct sockaddr_un, sun_path)];
-}
-
-static const char *addr_path(const struct m_sock *s)
-{
-	return (const char *)s->addr + offsetof(struct sockaddr_un, sun_path);
-}
-
-/* Inside the machine's root, at the folder that a relative address is relative to. */
-struct place {
-	int old_root, old_cwd;
-};
-
-static int enter(struct restore *r, struct place *p, const struct m_sock *s)
-{
-	char dir[PATH_MAX];
-	size_t n, k;
-	int ret = 0;
-
-	p->old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	p->old_cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (p->old_root < 0 || p->old_cwd < 0 || fchdir(r->root_fd) || chroot("."))
-		ret = -errno;
-	if (!ret && s->path && addr_path(s)[0] != '/') {
-		n = strlen(s->path->path);
-		k = strlen(addr_path(s));
-		if (n > k && n - k < sizeof(dir) && !strcmp(s->path->path + n - k, addr_path(s))) {
-			memcpy(dir, s->path->path, n - k);
-			dir[n - k] = '\0';
-			if (chdir(dir))
-				ret = -errno;
-		}
-	}
-	return ret ? r_fail(r, ret, "cannot enter the machine's root") : 0;
-}
-
-static void leave(struct place *p)
-{
-	if (p->old_root >= 0 && !fchdir(p->old_root) && chroot(".")) {
-	}
-	if (p->old_cwd >= 0 && fchdir(p->old_cwd)) {
-	}
-	close(p->old_root);
-	close(p->old_cwd);
-}
-
-/* The name on the file system is there already, with its owner and times: the new one gets them. */
-static int bind_path(struct restore *r, const struct m_sock *s, int fd)
-{
-	const char *path = addr_path(s), *slash = strrchr(path, '/');
-	struct stat st, dir_st;
-	bool had, known = s->path && !s->path->unlinked && s->path_mode, dir_had;
-	char dir[128];
-	int ret = 0;
-
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
-	dir_had = !stat(dir, &dir_st);
-	had = s->path && !s->path->unlinked && !lstat(path, &st) && S_ISSOCK(st.st_mode);
-	if (had && unlink(path))
-		return r_fail(r, -errno, "cannot replace socket %s", path);
-	if (bind(fd, (const void *)s->addr, s->addr_len))
-		ret = r_fail(r, -errno, "cannot bind a socket to %s again", path);
-	if (!ret && (had || known) &&
-	    (lchown(path, known ? s->path_uid : st.st_uid, known ? s->path_gid : st.st_gid) ||
-	     chmod(path, (known ? s->path_mode : st.st_mode) & 07777)))
-		ret = r_fail(r, -errno, "cannot set the owner of socket %s", path);
-	if (!ret && had) {
-		struct timespec ts[2] = { st.st_atim, st.st_mtim };
-
-		utimensat(AT_FDCWD, path, ts, 0);
-	}
-	if (!ret && s->path && s->path->unlinked && !r->unix_unlink_later)
-		unlink(path);
-	if (dir_had) {
-		struct timespec ts[2] = { dir_st.st_atim, dir_st.st_mtim };
-
-		utimensat(AT_FDCWD, dir, ts, 0);
-	}
-	return ret;
-}
-
-static int bind_one(struct restore *r, struct m_sock *s, int fd)
-{
-	struct place p;
-	int ret;
-
-	if (!s->addr_len)
-		return 0;
-	if (!has_path(s))
-		return bind(fd, (void *)s->addr, s->addr_len) ?
-			       r_fail(r, -errno, "cannot bind a socket to its abstract address") : 0;
-	ret = enter(r, &p, s);
-	if (!ret)
-		ret = bind_path(r, s, fd);
-	leave(&p);
-	return ret;
-}
-
-/* The folder of a name, in the machine's tree; @last: what the name is in there. */
-static int open_folder(struct restore *r, const struct m_sock *s, struct sockaddr_un *last)
-{
-	const char *path = addr_path(s), *slash = strrchr(path, '/');
-	char dir[128];
-	struct place p;
-	int fd, ret;
-
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
-	snprintf(last->sun_path, sizeof(last->sun_path), "%s", slash ? slash + 1 : path);
-	ret = enter(r, &p, s);
-	fd = ret ? ret : open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (!ret && fd < 0)
-		fd = -errno;
-	leave(&p);
-	return fd;
-}
 
 /* @told is to be told that its peer has connected; without a peer that is known, this process does. */
 static int connect_to(struct restore *r, int fd, const struct m_sock *to, const struct m_sock *told)
@@ -151,8 +29,8 @@ static int connect_to(struct restore *r, int fd, const struct m_sock *to, const 
 	struct place p;
 
 	if (told && told->peer_pid) {
-		if (has_path(to)) {
-			dir = open_folder(r, to, &last);
+		if (sock_has_path(to)) {
+			dir = sock_folder(r, to, &last);
 			ret = dir < 0 ? dir : 0;
 			addr = &last;
 			len = offsetof(struct sockaddr_un, sun_path) + (u32)strlen(last.sun_path) + 1;
@@ -162,15 +40,15 @@ static int connect_to(struct restore *r, int fd, const struct m_sock *to, const 
 		if (dir >= 0)
 			close(dir);
 	} else {
-		if (has_path(to))
-			ret = enter(r, &p, to);
+		if (sock_has_path(to))
+			ret = place_enter(r, &p, to);
 		if (!ret && connect(fd, addr, len))
 			ret = -errno;
-		if (has_path(to))
-			leave(&p);
+		if (sock_has_path(to))
+			place_leave(&p);
 	}
 	return ret ? r_fail(r, ret, "cannot connect to socket %.100s again",
-			    has_path(to) ? addr_path(to) : "with an abstract address") : 0;
+			    sock_has_path(to) ? sock_path(to) : "with an abstract address") : 0;
 }
 
 static int listen_as(struct restore *r, const struct m_sock *told, int fd, int backlog)
@@ -234,7 +112,7 @@ static int make_accepted(struct restore *r, struct m_sock *server, struct m_sock
 		lfd = socket(AF_UNIX, server->type | SOCK_CLOEXEC, 0);
 		temp.path = NULL;
 		r->unix_unlink_later = true;
-		ret = lfd < 0 ? -errno : bind_one(r, &temp, lfd);
+		ret = lfd < 0 ? -errno : sock_bind(r, &temp, lfd);
 		r->unix_unlink_later = false;
 		if (!ret && listen(lfd, 1))
 			ret = -errno;
@@ -242,7 +120,7 @@ static int make_accepted(struct restore *r, struct m_sock *server, struct m_sock
 	if (!ret)
 		ret = make_socket(r, client);
 	if (!ret)
-		ret = bind_one(r, client, sock_fd(client));
+		ret = sock_bind(r, client, sock_fd(client));
 	if (!ret)
 		ret = connect_client(r, lfd, l, client, server);
 	if (!ret) {
@@ -253,9 +131,9 @@ static int make_accepted(struct restore *r, struct m_sock *server, struct m_sock
 	if (!l && lfd >= 0) {
 		struct place p;
 
-		if (has_path(server) && !enter(r, &p, server)) {
-			unlink(addr_path(server));
-			leave(&p);
+		if (sock_has_path(server) && !place_enter(r, &p, server)) {
+			unlink(sock_path(server));
+			place_leave(&p);
 		}
 		close(lfd);
 	}
@@ -278,9 +156,9 @@ static int make_pair(struct restore *r, struct m_sock *a, struct m_sock *b)
 	if (!ret)
 		ret = sock_options(r, b, fd[1]);
 	if (!ret)
-		ret = bind_one(r, a, fd[0]);
+		ret = sock_bind(r, a, fd[0]);
 	if (!ret)
-		ret = bind_one(r, b, fd[1]);
+		ret = sock_bind(r, b, fd[1]);
 	return ret;
 }
 
@@ -363,53 +241,6 @@ static void forget(struct restore *r, struct m_sock *s)
 	s->restore = NULL;
 }
 
-/* An empty tree with the folder of @name in it. */
-static int empty_tree(const char *name)
-{
-	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	char dir[128];
-	int mnt;
-
-	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-		return -errno;
-	mnt = fsmount(fs, FSMOUNT_CLOEXEC, 0);
-	if (mnt < 0)
-		return -errno;
-	while (*name == '/')
-		name++;
-	snprintf(dir, sizeof(dir), "%s", name);
-	for (char *p = strchr(dir, '/'); p; p = strchr(p + 1, '/')) {
-		*p = '\0';
-		if (mkdirat(mnt, dir, 0700) && errno != EEXIST) {
-			close(mnt);
-			return -errno;
-		}
-		*p = '/';
-	}
-	return mnt;
-}
-
-/*
- * The name of a sender that is gone: a datagram keeps it, whatever the machine has under that name by now. So it is
- * bound where nothing else is.
- */
-static int bind_elsewhere(struct restore *r, const struct m_sock_skb *skb, int fd)
-{
-	struct m_sock temp = { .family = AF_UNIX, .type = SOCK_DGRAM, .addr_len = skb->addr_len };
-	int root = r->root_fd, ret;
-
-	memcpy(temp.addr, skb->addr, sizeof(temp.addr));
-	if (!has_path(&temp))
-		return bind_one(r, &temp, fd);
-	r->root_fd = empty_tree(addr_path(&temp));
-	ret = r->root_fd < 0 ? r_fail(r, r->root_fd, "no place for the name of a sender that is gone") :
-			       bind_one(r, &temp, fd);
-	if (r->root_fd >= 0)
-		close(r->root_fd);
-	r->root_fd = root;
-	return ret;
-}
-
 /* A sender of datagrams: the socket that has the address, or one of the moment that takes it. */
 static int sender(struct restore *r, const struct m_sock_skb *skb, const struct m_sock *s, int *temp)
 {
@@ -426,7 +257,7 @@ static int sender(struct restore *r, const struct m_sock_skb *skb, const struct 
 	if (!skb->addr_len && s->peer && s->peer->peer == s && sock_fd(s->peer) >= 0)
 		return sock_fd(s->peer);
 	*temp = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ret = *temp < 0 ? -errno : bind_elsewhere(r, skb, *temp);
+	ret = *temp < 0 ? -errno : sock_bind_elsewhere(r, skb, *temp);
 	return ret ? ret : *temp;
 }
 
@@ -450,11 +281,11 @@ static int put_data(struct restore *r, struct m_sock *s)
 		if (s->peer && s->peer->peer == s && from == sock_fd(s->peer)) {
 			ret = send_one(r, from, skb, NULL, 0);
 		} else {
-			ret = has_path(s) ? enter(r, &p, s) : 0;
+			ret = sock_has_path(s) ? place_enter(r, &p, s) : 0;
 			if (!ret)
 				ret = send_one(r, from, skb, s->addr, s->addr_len);
-			if (has_path(s))
-				leave(&p);
+			if (sock_has_path(s))
+				place_leave(&p);
 		}
 		if (temp >= 0)
 			close(temp);
@@ -556,7 +387,7 @@ static int make_pending(struct restore *r, struct m_sock *listener, struct m_soc
 		return -ENOMEM;
 	ret = make_socket(r, d->by);
 	if (!ret)
-		ret = bind_one(r, d->by, sock_fd(d->by));
+		ret = sock_bind(r, d->by, sock_fd(d->by));
 	return ret ? ret : connect_client(r, sock_fd(listener), listener, d->by, server);
 }
 
@@ -579,7 +410,7 @@ int sock_unix_all(struct restore *r)
 		} else if (s->type == SOCK_DGRAM || s->state != STATE_ESTABLISHED) {
 			ret = make_socket(r, s);
 			if (!ret)
-				ret = bind_one(r, s, sock_fd(s));
+				ret = sock_bind(r, s, sock_fd(s));
 			/* for the connections made below; its own backlog comes after them */
 			if (!ret && s->state == STATE_LISTEN)
 				ret = listen_as(r, s, sock_fd(s), SOMAXCONN);
