@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Processes: the tree with sessions, groups and reparented children, threads, zombies of all sorts, a thread group whose
-first thread has ended, names, arguments, environment, directories, a subreaper, the signal upon the parent's death."""
+"""Processes: the tree with sessions, groups and reparented children, threads, zombies, names, arguments,
+environment, directories, a subreaper, the signal upon the parent's death."""
 
 import ctypes
 import os
@@ -10,9 +10,9 @@ import time
 
 import libc
 from held import held, same
-from libc import LIBC, call
+from libc import call
 
-libc.NUMBERS.update({"prctl": 157, "exit": 60})
+libc.NUMBERS.update({"prctl": 157})
 NAME, DEATH_SIGNAL, SUBREAPER = 15, 1, 36
 # state, parent, group, session, terminal, foreground group; signal upon exit
 STAT = (0, 1, 2, 3, 4, 5, 35)
@@ -47,7 +47,7 @@ def told(pid):
     for tid in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
         state = read(f"/proc/{pid}/task/{tid}/stat").rpartition(b")")[2].split()[0]
         seen["thread " + tid] = (read(f"/proc/{pid}/task/{tid}/comm"), state == b"Z",
-                                 read(f"/proc/{pid}/task/{tid}/children"))
+                                 sorted(read(f"/proc/{pid}/task/{tid}/children").split()))
     if seen["stat"][0] in (b"R", b"D"):
         seen["stat"][0] = b"S"
     return seen
@@ -114,24 +114,6 @@ def orphan_maker():
     return child[1]
 
 
-def leaderless():
-    """The first thread ends; the other one goes on."""
-    def wait():
-        while read(f"/proc/self/task/{os.getpid()}/stat").rpartition(b")")[2].split()[0] != b"Z":
-            time.sleep(0.05)
-        os.write(done, b"x")
-        threading.Event().wait()
-    ready, done = os.pipe()
-    pid = os.fork()
-    if not pid:
-        threading.Thread(target=wait).start()
-        LIBC.syscall(ctypes.c_long(60), ctypes.c_long(0))
-    os.read(ready, 1)
-    os.close(ready)
-    os.close(done)
-    return pid
-
-
 def mourner():
     """A child that gets a signal when this one dies."""
     def prepare():
@@ -146,7 +128,6 @@ def setup():
     p["wanderer"] = sleeper(wanderer)[0]
     p["threads"], p["its zombie"] = sleeper(threads)
     p["leader"], p["orphan"] = sleeper(orphan_maker)
-    p["leaderless"] = leaderless()
     p["parent"], p["mourner"] = sleeper(mourner)
     env = {"NUMBER": "7", "EMPTY": "", "ODD": "a=b\nc"}
     p["program"] = os.spawnve(os.P_NOWAIT, "/usr/bin/sleep", ["an odd name", "100000"], env)
@@ -173,7 +154,7 @@ def check(p):
     os.kill(p["parent"], signal.SIGTERM)
     ended(p["parent"], signal.SIGTERM, "a parent")
     ended(p["mourner"], 33 << 8, "its child, upon the signal that it wanted")
-    for name in "wanderer", "threads", "leaderless", "program", "orphan", "leader":
+    for name in "wanderer", "threads", "program", "orphan", "leader":
         os.kill(p[name], signal.SIGKILL)
         ended(p[name], signal.SIGKILL, name)
     ended(p["its zombie"], 7 << 8, "the zombie of the one with threads")
