@@ -106,8 +106,9 @@ static int one_message(struct xlate *x, u64 skb, void *arg)
 }
 
 /*
- * An accepted connection has its listener's address, but is not to be found by it: net/unix/af_unix.c puts a
- * socket that has bound an abstract name into the upper half of its table, one with a path into that of inodes.
+ * An accepted connection has its listener's address, but is not to be found by it:
+ * net/unix/af_unix.c puts a socket that has bound an abstract name into the upper half of its
+ * table, one with a path into that of inodes.
  */
 static bool accepted(struct xlate *x, u64 sk, const struct m_sock *s)
 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls in another's name. The kernel notes who made a call (SO_PEERCRED, the creator of a SysV segment), so the
- * process that once made it makes it again, under the ids that it had then. One that has ended meanwhile is there
- * for the moment of the call.
- * Weaker than it was: an ended process whose number is taken (by a thread of this kernel, or as the number of a
- * session or group that lives on) is told by a number that nobody has; its ids are right.
+ * Calls in another's name. The kernel notes who made a call (SO_PEERCRED, the creator of a SysV
+ * segment), so the process that once made it makes it again, under the ids that it had then. One
+ * that has ended meanwhile is there for the moment of the call.
+ * Weaker than it was: an ended process whose number is taken (by a thread of this kernel, or as
+ * the number of a session or group that lives on) is told by a number that nobody has; its ids are
+ * right.
  */
 #include <errno.h>
 #include <linux/securebits.h>

@@ -12,9 +12,9 @@ struct caller {
 };
 
 /*
- * Process @pid, with the effective ids @uid and @gid and the supplementary groups of @groups (NULL: none), until it
- * is released. Context: the processes may be under construction; the caller uses no other thread's remote calls
- * in between.
+ * Process @pid, with the effective ids @uid and @gid and the supplementary groups of @groups
+ * (NULL: none), until it is released. Context: the processes may be under construction; the caller
+ * uses no other thread's remote calls in between.
  */
 int caller_take(struct restore *r, struct caller *c, pid_t pid, u32 uid, u32 gid, const struct m_cred *groups);
 void caller_release(struct restore *r, struct caller *c);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory with an identity of its own: memfd, shared anonymous memory, SysV segments. Each object is
- * made once, in the controller, and handed to whoever maps or holds it.
- * Weaker than it was: a SysV segment's times, and who was the last to attach or detach it, are the restore's.
+ * Memory with an identity of its own: memfd, shared anonymous memory, SysV segments. Each object
+ * is made once, in the controller, and handed to whoever maps or holds it.
+ * Weaker than it was: a SysV segment's times, and who was the last to attach or detach it, are the
+ * restore's.
  */
 #include <errno.h>
 #include <fcntl.h>

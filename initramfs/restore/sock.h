@@ -11,8 +11,8 @@ struct sock_obj {
 };
 
 /*
- * What has been said on a connection by a side that cannot say it in its turn: it has hung up (then @gone stands
- * for it), or the listener has not accepted it yet.
+ * What has been said on a connection by a side that cannot say it in its turn: it has hung up
+ * (then @gone stands for it), or the listener has not accepted it yet.
  */
 struct sock_said {
 	struct m_sock gone, *by;

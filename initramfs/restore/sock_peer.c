@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who listened, who connected, who made a pair: the kernel notes the caller's process, ids and groups for the
- * other side to ask (SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD). @told is a socket that is to be told so.
+ * Who listened, who connected, who made a pair: the kernel notes the caller's process, ids and
+ * groups for the other side to ask (SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD). @told is a socket
+ * that is to be told so.
  */
 #include <errno.h>
 #include <fcntl.h>

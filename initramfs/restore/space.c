@@ -127,8 +127,9 @@ static int map_flags(const struct m_vma *v)
 }
 
 /*
- * Charged, and not writable now: it once was. It is mapped writable, and loses that when its pages are there
- * (settle_prot): mappings with and without the charge do not merge, so /proc/PID/maps tells them apart.
+ * Charged, and not writable now: it once was. It is mapped writable, and loses that when its pages
+ * are there (settle_prot): mappings with and without the charge do not merge, so /proc/PID/maps
+ * tells them apart.
  */
 static bool was_writable(const struct m_vma *v)
 {
@@ -179,8 +180,8 @@ static int map_one(struct restore *r, struct rproc *p, const struct m_vma *v, st
 		}
 	}
 	va = remote_syscall(t, SYS_mmap, v->start, v->end - v->start,
-			    v->prot | (was_writable(v) ? PROT_WRITE : 0), flags, v->kind == M_VMA_ANON ? -1 : sent->num,
-			    v->pgoff);
+			    v->prot | (was_writable(v) ? PROT_WRITE : 0), flags,
+			    v->kind == M_VMA_ANON ? -1 : sent->num, v->pgoff);
 	if (va != (s64)v->start)
 		return r_fail_pid(r, p->pid, va < 0 ? (int)va : -EEXIST, "cannot map %#llx-%#llx%s%s",
 				  (unsigned long long)v->start, (unsigned long long)v->end,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attached SysV segments. What a program has left of an attach (parts unmapped, parts with another protection) are
- * several mappings of one file: the whole segment is attached where nothing is to be, and its parts moved from there.
+ * Attached SysV segments. What a program has left of an attach (parts unmapped, parts with another
+ * protection) are several mappings of one file: the whole segment is attached where nothing is to
+ * be, and its parts moved from there.
  * Source: ipc/shm.c do_shmat, ksys_shmdt.
  */
 #include <errno.h>
@@ -55,7 +56,8 @@ int space_sysv(struct restore *r, struct rproc *p, const struct m_vma *v)
 	at = v->pgoff || v->end - v->start != len ? free_range(r, mm, len) : v->start;
 	if (!at)
 		return -ENOMEM;
-	va = remote_syscall(t, SYS_shmat, id, at, (v->maywrite ? 0 : SHM_RDONLY) | (has & PROT_EXEC ? SHM_EXEC : 0));
+	va = remote_syscall(t, SYS_shmat, id, at,
+			    (v->maywrite ? 0 : SHM_RDONLY) | (has & PROT_EXEC ? SHM_EXEC : 0));
 	if (va != (s64)at)
 		return va < 0 ? (int)va : -EEXIST;
 	if (at == v->start)
@@ -67,7 +69,8 @@ int space_sysv(struct restore *r, struct rproc *p, const struct m_vma *v)
 			continue;
 		if (w->pgoff + size > len)
 			return -EINVAL;
-		va = remote_syscall(t, SYS_mremap, at + w->pgoff, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, w->start);
+		va = remote_syscall(t, SYS_mremap, at + w->pgoff, size, size,
+				    MREMAP_MAYMOVE | MREMAP_FIXED, w->start);
 		ret = va == (s64)w->start ? protect(t, w, has) : va < 0 ? (int)va : -EEXIST;
 	}
 	return ret ? ret : (int)remote_syscall(t, SYS_munmap, at, len);
