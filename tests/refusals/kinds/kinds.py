@@ -169,7 +169,7 @@ KINDS = {
     "landlock": (held_by(landlock), "ruleset"),
     "mqueue": (held_by(queue), ""),
     "lease": (held_by(lease), "lease"),
-    "dnotify": (held_by(notify), ""),
+    "dnotify": (held_by(notify), "F_NOTIFY"),
     "seccomp": (seccomp, "seccomp"),
     "ptrace": (traced, "traced"),
     "clone-fs": (shared_folder, "CLONE_FS"),
@@ -184,6 +184,9 @@ KINDS = {
     "fuse": (device("/dev/fuse"), ""),
 }
 KINDS.update({"ns-" + name: (unshare(name), "namespace") for name in NEW})
+
+# It is a child of the process, the next PID, that is refused.
+IN_CHILD = {"ptrace", "clone-fs"}
 
 
 def hold(name, done):
@@ -234,7 +237,7 @@ def verify():
     told = json.loads(done.stdout)["refusals"]
     wrong = []
     for name, pid in pids.items():
-        reasons = [row["object"] + ": " + row["reason"] for row in told if row.get("pid") in (pid, pid + 1)]
+        reasons = [row["object"] + ": " + row["reason"] for row in told if row.get("pid") in (pid, pid + (name in IN_CHILD))]
         if not any(KINDS[name][1].lower() in reason.lower() for reason in reasons):
             wrong.append(f"{name}: PID {pid} is refused for {reasons or 'nothing'}")
         if not os.path.exists(f"/proc/{pid}"):
