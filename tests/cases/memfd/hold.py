@@ -84,8 +84,8 @@ def check(p):
     same(memory.peek(p["private"] + PAGE, 4), b"mine", "private page")
     same(memory.smaps(p["hidden"])["perms"], "---p", "a private mapping that is not accessible now")
     memory.mprotect(p["hidden"], 2 * PAGE, memory.READ)
-    same(memory.peek(p["hidden"], PAGE + 6), pattern("a", 5000)[:10] + b"both" + pattern("a", 5000)[14:PAGE] + b"secret",
-         "its pages")
+    file = pattern("a", 5000)
+    same(memory.peek(p["hidden"], PAGE + 6), file[:10] + b"both" + file[14:PAGE] + b"secret", "its pages")
     same(memory.peek(p["view"], 2 * PAGE), pattern("s", 2 * PAGE), "a view of the sealed one")
     try:
         memory.mprotect(p["view"], PAGE, memory.RW)

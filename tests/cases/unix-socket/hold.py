@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Unix sockets: a listener with accepted and waiting connections, datagrams in flight with senders, credentials and
-descriptors, packets, half-closed and orphaned connections, options, and whom each connection names as its other side."""
+descriptors, packets, half-closed and orphaned connections, options, and whom each connection names
+as its other side."""
 
 import array
 import os
