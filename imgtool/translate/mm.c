@@ -26,6 +26,7 @@
 #define VM_RAND_READ 0x00010000ull
 #define VM_DONTCOPY 0x00020000ull
 #define VM_LOCKONFAULT 0x00080000ull
+#define VM_ACCOUNT 0x00100000ull
 #define VM_NORESERVE 0x00200000ull
 #define VM_HUGETLB 0x00400000ull
 #define VM_SYNC 0x00800000ull
@@ -195,6 +196,7 @@ static void vma_flags(struct xlate *x, u64 flags, struct m_vma *v)
 	v->flags |= (flags & VM_GROWSDOWN ? MAP_GROWSDOWN : 0) |
 		    (flags & VM_NORESERVE ? MAP_NORESERVE : 0);
 	v->maywrite = flags & VM_MAYWRITE;
+	v->account = flags & VM_ACCOUNT;
 	v->locked = flags & VM_LOCKED;
 	v->lockonfault = flags & VM_LOCKONFAULT;
 	v->dontfork = flags & VM_DONTCOPY;

@@ -139,6 +139,8 @@ static int build(struct restore *r)
 		ret = tree_groups(r);
 	if (!ret)
 		ret = tree_check(r);
+	if (!ret)
+		ret = shmem_sysv_all(r);
 	if (!ret) {
 		r_progress(r, "files", 0, r->m->files.n);
 		ret = files_open(r, true);
@@ -371,6 +373,8 @@ static int after_commit(struct restore *r)
 	for_each_machine_proc(p, r)
 		if (!ret)
 			ret = space_late(r, p);
+	if (!ret)
+		ret = shmem_sysv_finish(r);
 	r_progress(r, "descriptors", 0, 0);
 	if (!ret)
 		ret = files_open(r, false);
