@@ -116,11 +116,9 @@ static int devices_make(int fd, const struct ohib_image_info *image,
 		ret = dm_create(fd, r->disk[i].name, &t, false, &number, err);
 		if (ret)
 			break;
+		strcpy(disks[i].name, r->disk[i].name);
 		name_link(r->disk[i].name, number);
-		snprintf(disks[i].layered, sizeof(disks[i].layered), "/dev/mapper/%s",
-			 r->disk[i].name);
-		if (access(disks[i].layered, F_OK))
-			ret = trial_node(number, disks[i].layered);
+		ret = trial_node(number, disks[i].layered);
 	}
 	return ret;
 }
@@ -167,15 +165,9 @@ int trial_undo(const struct trial_disk *disks, size_t nr_disks, struct ohib_err 
 
 	if (ret)
 		return 0; /* there cannot be anything */
-	for (size_t i = 0; !ret && i < nr_disks; i++) {
-		const char *base = strrchr(disks[i].layered, '/');
-		char name[64];
-
-		if (!base)
-			continue;
-		snprintf(name, sizeof(name), "%.60s", base + 1);
-		ret = trial_remove(fd, name, err);
-	}
+	for (size_t i = 0; !ret && i < nr_disks; i++)
+		if (disks[i].name[0])
+			ret = trial_remove(fd, disks[i].name, err);
 	for (size_t i = 0; !ret && i < ARRAY_SIZE(rest); i++)
 		ret = trial_remove(fd, rest[i], err);
 	for (size_t i = 0; !ret && i < nr_disks; i++)

@@ -31,6 +31,7 @@ struct trial_disk {
 	char node[80];
 	u8 fs_uuid[16];
 	char layered[80];	/* filled in: what is to be mounted instead */
+	char name[40];		/* its name for device-mapper; empty: not made */
 	bool set_ro;		/* it was writable */
 };
 

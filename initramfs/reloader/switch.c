@@ -17,7 +17,10 @@
 #include "reloader/reloader.h"
 #include "reloader/trial.h"
 #include "restore/restore.h"
+#include "restore/watchdog.h"
 #include "translate/translate.h"
+
+#define SYNC_S 10
 
 struct run {
 	const char *path;
@@ -31,6 +34,9 @@ struct run {
 	struct configure config;
 	struct trial trial;	/* begun: the disks are under a layer */
 };
+
+/* For those who end it all: the old machine comes back. */
+static bool on_trial;
 
 static void end_stage(struct run *run)
 {
@@ -46,11 +52,13 @@ static void stage(struct run *run, const char *name)
 	end_stage(run);
 	snprintf(run->stage, sizeof(run->stage), "%s", name);
 	run->stage_begun = seconds();
+	watchdog_stage(name);
 }
 
 static void progress(void *arg, const char *name, u64 done, u64 total)
 {
 	(void)done, (void)total;
+	watchdog_beat();
 	stage(arg, name);
 }
 
@@ -63,6 +71,8 @@ static int commit(void *arg, struct ohib_err *err)
 	r = ohib_image_set_state(run->path, run->trial.begun ? OHIB_STATE_TRIAL : OHIB_STATE_SPENT, NULL,
 				 err);
 	run->committed = !r;
+	if (!r)
+		watchdog_arm();
 	return r;
 }
 
@@ -70,8 +80,12 @@ static int layer(void *arg, struct restore_disk *disks, size_t nr, struct ohib_e
 {
 	struct run *run = arg;
 
+	int r;
+
 	stage(run, "layer");
-	return reload_trial_begin(&run->trial, run->path, run->img, run->m, disks, nr, err);
+	r = reload_trial_begin(&run->trial, run->path, run->img, run->m, disks, nr, err);
+	on_trial = run->trial.begun;
+	return r;
 }
 
 static int prepare(void *arg, const char *root, struct ohib_err *err)
@@ -93,11 +107,14 @@ static int configure(void *arg, struct ohib_err *err)
 static int settle(void *arg, struct ohib_err *err)
 {
 	struct run *run = arg;
+	int r;
 
 	stage(run, "settle");
 	if (run->trial.begun)
 		reload_trial_settle(run->m);
-	return configure_settle(&run->config, err);
+	r = configure_settle(&run->config, err);
+	watchdog_stop();
+	return r;
 }
 
 static int ghost(void *arg, u64 id, int fd, struct ohib_err *err)
@@ -158,7 +175,7 @@ static int resume(struct run *run, struct ohib_err *err)
 }
 
 /* Behind the commit there is no way back: the reason stays on the console, then an ordinary boot. */
-static int unfit(const struct ohib_err *err, bool on_trial)
+static int unfit(const struct ohib_err *err)
 {
 	char reason[256];
 
@@ -172,13 +189,42 @@ static int unfit(const struct ohib_err *err, bool on_trial)
 	return RELOAD_UNFIT;
 }
 
+static void tell_quiet(const struct watchdog_seen *s)
+{
+	if (s->tid)
+		say("%s: nothing for %u s; waiting for process %d, in system call %d", s->stage,
+		    s->quiet_s, s->tid, s->nr);
+	else
+		say("%s: nothing for %u s", s->stage, s->quiet_s);
+}
+
+/* sync() may be what hangs. */
+static void boot_anew(void)
+{
+	say(on_trial ? "the machine does not come up: the next boot brings the old one back" :
+		       "the machine does not come up, and its image is spent: an ordinary boot follows");
+	if (!fork()) {
+		sync();
+		_exit(0);
+	}
+	sleep(SYNC_S);
+	reboot(RB_AUTOBOOT);
+}
+
 static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *err)
 {
+	static const struct watchdog_opts watchdog = {
+		.tell_ms = 20000, .give_up_ms = 300000, .tell = tell_quiet, .give_up = boot_anew,
+	};
 	struct run run = { .path = path, .img = img };
-	int r = resume(&run, err);
+	int r;
 
+	if (watchdog_start(&watchdog))
+		return ohib_err_set(err, -errno, "cannot start a watchdog");
+	r = resume(&run, err);
+	watchdog_stop();
 	if (r && run.committed)
-		exit(unfit(err, run.trial.begun));
+		exit(unfit(err));
 	if (!r && run.trial.begun)
 		reload_trial_watch(&run.trial, path);
 	if (!r)
