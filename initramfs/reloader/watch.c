@@ -62,10 +62,10 @@ static void tell(enum trial_level level, const struct trial_usage *u)
 {
 	char text[200];
 
-	snprintf(text, sizeof(text), "%llu of %llu MB of the room are taken; when %s the old machine comes "
-		 "back: overlayctl keep ends the trial", (unsigned long long)u->used >> 11,
-		 (unsigned long long)u->total >> 11, level == TRIAL_HIGH ? "it is full, soon," :
-								   "it is full");
+	snprintf(text, sizeof(text), "%s%llu of %llu MB of the room are taken; when it is full the old "
+		 "machine comes back: overlayctl keep ends the trial",
+		 level == TRIAL_HIGH ? "only little is left: " : "", (unsigned long long)u->used >> 11,
+		 (unsigned long long)u->total >> 11);
 	warn(text);
 }
 
