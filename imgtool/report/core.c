@@ -57,7 +57,33 @@ static void note(struct out *o, const char *name, u32 type, const void *desc, si
 	put_padded(o, desc, len);
 }
 
-static void thread_notes(struct out *o, const struct m_process *p, const struct m_thread *t)
+/*
+ * The state components that are enabled, where the kernel writes them: into bytes that XSAVE leaves to software.
+ * Debuggers take the note's layout from there. Source: copy_xstate_to_uabi_buf(), USER_XSTATE_XCR0_WORD.
+ */
+#define XSAVE_SOFTWARE 464
+#define XSAVE_SOFTWARE_LEN 48
+
+static void xsave_note(struct out *o, const struct m_thread *t)
+{
+	u64 software[XSAVE_SOFTWARE_LEN / 8] = {};
+	u32 low, high;
+	u8 *copy;
+
+	copy = malloc(t->xsave_len);
+	if (!copy) {
+		o->failed = true;
+		return;
+	}
+	memcpy(copy, t->xsave, t->xsave_len);
+	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	software[0] = (u64)high << 32 | low;
+	memcpy(copy + XSAVE_SOFTWARE, software, sizeof(software));
+	note(o, "LINUX", NT_X86_XSTATE, copy, t->xsave_len);
+	free(copy);
+}
+
+static void thread_notes(struct out *o, const struct machine *m, const struct m_process *p, const struct m_thread *t)
 {
 	struct elf_prstatus st = {
 		.pr_pid = t->tid,
@@ -83,12 +109,13 @@ static void thread_notes(struct out *o, const struct m_process *p, const struct 
 		};
 
 		memcpy(ps.pr_fname, p->comm, sizeof(ps.pr_fname));
+		report_cmdline(m, p, ps.pr_psargs, sizeof(ps.pr_psargs));
 		note(o, "CORE", NT_PRPSINFO, &ps, sizeof(ps));
 		note(o, "CORE", NT_AUXV, p->mm->auxv, p->mm->auxv_len * sizeof(u64));
 	}
 	if (t->xsave) {
 		note(o, "CORE", NT_FPREGSET, t->xsave, 512);
-		note(o, "LINUX", NT_X86_XSTATE, t->xsave, t->xsave_len);
+		xsave_note(o, t);
 	}
 }
 
@@ -242,7 +269,7 @@ int report_core(const struct machine *m, const struct m_process *p, int fd, stru
 	if (!mm || !p->threads.n)
 		return ohib_err_pid(err, p->pid, -ESRCH, "a zombie has no memory to be written");
 	vec_foreach(t, &p->threads)
-		thread_notes(&o, p, t);
+		thread_notes(&o, m, p, t);
 	file_note(&o, mm);
 	notes = o.p;
 	if (cut_segments(mm, &segs))
