@@ -57,7 +57,7 @@ ifneq ($(RELOAD_MAIN),)
 PROGRAMS += $(BUILD)/overlay-reload
 endif
 
-.PHONY: all install unit fuzz check demo bench clean help
+.PHONY: all install unit fuzz check check-long demo bench clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libohib.a $(PROGRAMS)
@@ -160,6 +160,9 @@ fuzz: $(FUZZ_BIN)
 
 check:
 	@tests/check
+
+check-long:
+	@tests/check --long
 
 demo:
 	@tests/demo
