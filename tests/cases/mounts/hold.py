@@ -53,11 +53,57 @@ def table():
     return told
 
 
+def limited(options, others):
+    """Without limits that the others do not tell: what one kernel takes by default, another may have to be told."""
+    return [option for option in options.split(",")
+            if not option.startswith(("size=", "nr_inodes=")) or option.split("=")[0] + "=" in others]
+
+
 def setup():
     subprocess.run(["umount", "-R", PLACE], stderr=subprocess.DEVNULL, check=False)
     folder()
     mount("-t", "tmpfs", "-o", "size=3m,nr_inodes=200,mode=751,nosuid,nodev,relatime", "an odd source", PLACE)
     mount("--make-private", PLACE)
+    with open(at("file"), "w", encoding="ascii") as out:
+        out.write("contents")
+    mount("-t", "tmpfs", "-o", "noexec,noatime,size=100k", "odd\tname\\", folder("a space é"))
+    mount("--bind", "/etc", folder("etc"))
+    mount("-o", "remount,bind,ro,noexec,nosuid", at("etc"))
+    open(at("hosts"), "w", encoding="ascii").close()
+    mount("--bind", "/etc/hostname", at("hosts"))
+    # one over another
+    folder("over")
+    mount("-t", "tmpfs", "below", at("over"))
+    with open(at("over", "below"), "w", encoding="ascii") as out:
+        out.write("below")
+    mount("-t", "tmpfs", "above", at("over"))
+    # the file system of the root a second time, a folder of it
+    mount("--bind", "/usr/share", folder("share"))
+    mount("-o", "remount,bind,ro", at("share"))
+    mount("-t", "proc", "-o", "hidepid=2,nosuid", "proc", folder("proc"))
+    # peers, slaves, and a slave that has peers of its own
+    mount("-t", "tmpfs", "peers", folder("peer 1"))
+    mount("--make-shared", at("peer 1"))
+    os.makedirs(at("peer 1", "inner"))
+    mount("--bind", at("peer 1"), folder("peer 2"))
+    mount("--bind", at("peer 1"), folder("slave"))
+    mount("--make-slave", at("slave"))
+    mount("--bind", at("peer 1"), folder("both"))
+    mount("--make-slave", at("both"))
+    mount("--make-shared", at("both"))
+    mount("--bind", at("both"), folder("both 2"))
+    mount("--bind", at("etc"), folder("alone"))
+    mount("--make-unbindable", at("alone"))
+    mount("-t", "tmpfs", "inner", at("peer 1", "inner"))
+    return table()
+
+
+def check(was):
+    is_now = table()
+    same([row[0] for row in is_now], [row[0] for row in was], "mount points, in order")
+    for now, then in zip(is_now, was):
+        same(now[:5], then[:5], now[0])
+        same(limited(now[5], then[5]), limited(then[5], now[5]), f"file system of {now[0]}")
     with open(at("file"), "w", encoding="ascii") as out:
         out.write("contents")
     mount("-t", "tmpfs", "-o", "noexec,noatime,size=100k", "odd\tname\\", folder("a space é"))
