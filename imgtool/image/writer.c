@@ -11,7 +11,9 @@
 #include <sys/sysinfo.h>
 #include <time.h>
 
+#include "image/keyslot.h"
 #include "image/writer_parts.h"
+#include "seal/derive.h"
 #include "util/cleanup.h"
 
 #define CHUNK_PAGES_DEFAULT 32u
@@ -114,7 +116,65 @@ static int header_init(struct ohib_writer *w, struct ohib_err *err)
 	h->chunk_pages = o->chunk_pages;
 	h->compress_alg = OHIB_COMPRESS_LZ4;
 	h->check_alg = OHIB_CHECK_XXH64;
+	if (o->locks && o->locks->nr) {
+		h->check_alg = OHIB_CHECK_AEAD;
+		h->aead_alg = o->aead_alg ? o->aead_alg : aead_best();
+	}
 	return 0;
+}
+
+/* The key for what comes before memory is copied. */
+static int keys_init(struct ohib_writer *w, struct ohib_err *err)
+{
+	int r;
+
+	if (!w->opts.locks || !w->opts.locks->nr)
+		return 0;
+	if (w->opts.locks->nr > OHIB_KEY_SLOTS)
+		return ohib_err_set(err, -E2BIG, "an image has %d key slots, %u were asked for",
+				    OHIB_KEY_SLOTS, w->opts.locks->nr);
+	w->locks = *w->opts.locks;
+	w->keys = secret_create(sizeof(struct image_keys));
+	if (!w->keys)
+		return ohib_err_set(err, -ENOMEM, "no memory that can be locked for the image's keys");
+	r = derive_new_key(((struct image_keys *)w->keys->data)->early);
+	return r ? ohib_err_set(err, r, "no random bytes for the image's keys") : 0;
+}
+
+int ohib_writer_snapshot_taken(struct ohib_writer *w, struct ohib_err *err)
+{
+	int r;
+
+	if (!w->keys)
+		return 0;
+	r = derive_new_key(((struct image_keys *)w->keys->data)->late);
+	w->has_late_key = !r;
+	return r ? ohib_err_set(err, r, "no random bytes for the image's keys") : 0;
+}
+
+void ohib_writer_forget_keys(struct ohib_writer *w)
+{
+	writer_pages_cancel(w);
+	secret_free(w->keys);
+	w->keys = NULL;
+	w->has_late_key = false;
+	explicit_bzero(&w->locks, sizeof(w->locks));
+}
+
+/* Key slots and the header's own tag, over all that does not change any more. */
+static int header_seal(struct ohib_writer *w, struct ohib_err *err)
+{
+	const struct image_keys *keys;
+	int r = w->has_late_key ? 0 : -ENOKEY;
+
+	if (!w->keys)
+		return 0;
+	keys = (const void *)w->keys->data;
+	for (unsigned int i = 0; !r && i < w->locks.nr; i++)
+		r = keyslot_wrap(&w->state.hdr, i, &w->locks.v[i], keys);
+	if (!r)
+		r = sealing_header_seal(&w->state.hdr, keys);
+	return r ? ohib_err_set(err, r, "sealing the header: %s", strerror(-r)) : 0;
 }
 
 int ohib_writer_create(const struct ohib_writer_opts *opts, struct ohib_writer **out,
@@ -141,6 +201,8 @@ int ohib_writer_create(const struct ohib_writer_opts *opts, struct ohib_writer *
 		r = ohib_err_set(err, -ENOSPC, "%s is too small for an image", opts->path);
 	if (!r)
 		r = header_init(w, err);
+	if (!r)
+		r = keys_init(w, err);
 	if (!r && writer_alloc(w))
 		r = ohib_err_set(err, -ENOMEM, "image writer: out of memory (%zu bytes)",
 				 w->mem_len);
@@ -159,7 +221,7 @@ void ohib_writer_destroy(struct ohib_writer *w)
 {
 	if (!w)
 		return;
-	writer_pages_cancel(w);
+	ohib_writer_forget_keys(w);
 	image_dev_close(&w->dev);
 	image_pages_free(w->mem, w->mem_len);
 	pthread_cond_destroy(&w->may_write);
@@ -184,6 +246,10 @@ int ohib_writer_arm(struct ohib_writer *w, struct ohib_err *err)
 	int r;
 
 	w->state.hdr.end_offset = w->cursor;
+	r = header_seal(w, err);
+	ohib_writer_forget_keys(w);
+	if (r)
+		return r;
 	r = image_dev_flush(&w->dev);
 	if (r)
 		return ohib_err_set(err, r, "%s: flush: %s", w->opts.path, strerror(-r));
@@ -193,6 +259,7 @@ int ohib_writer_arm(struct ohib_writer *w, struct ohib_err *err)
 int ohib_writer_abandon(struct ohib_writer *w, enum ohib_state to, const char *reason,
 			struct ohib_err *err)
 {
+	image_state_destroy_keys(&w->state.hdr);
 	return image_state_move(&w->dev, &w->state, to, reason, err);
 }
 

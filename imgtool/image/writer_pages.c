@@ -35,12 +35,21 @@ static void threads_join(struct ohib_writer *w)
 		pthread_join(w->threads[--w->nr_running], NULL);
 }
 
+static void ciphers_free(struct ohib_writer *w)
+{
+	for (unsigned int i = 0; i < w->nr_threads; i++) {
+		aead_free(w->packers[i].aead);
+		w->packers[i].aead = NULL;
+	}
+}
+
 void writer_pages_cancel(struct ohib_writer *w)
 {
-	if (!w->nr_running)
-		return;
-	fail(w, -ECANCELED, "cancelled");
-	threads_join(w);
+	if (w->nr_running) {
+		fail(w, -ECANCELED, "cancelled");
+		threads_join(w);
+	}
+	ciphers_free(w);
 }
 
 u64 *ohib_writer_pfns(struct ohib_writer *w)
@@ -53,9 +62,23 @@ u64 ohib_writer_max_pages(const struct ohib_writer *w)
 	return w->opts.max_pages;
 }
 
-/* Compress one chunk; only the slot's owner touches it, so without the lock. */
-static void pack(struct ohib_writer *w, struct slot *s, void *lz4, int acceleration)
+/* Seal what is to be stored where it is, or take its checksum. */
+static int chunk_protect(struct packer *p, struct slot *s, u8 *stored)
 {
+	struct ohib_chunk_entry *e = &s->entry;
+
+	if (p->aead)
+		return sealing_seal(p->aead, p->w->state.hdr.uuid, SEAL_CHUNK,
+				    s->first_page / p->w->opts.chunk_pages, stored, e->stored_len, &e->check,
+				    &e->nonce);
+	e->check = image_check(stored, e->stored_len);
+	return 0;
+}
+
+/* Compress and seal one chunk; only the slot's owner touches it, so without the lock. */
+static int pack(struct packer *p, struct slot *s, int acceleration)
+{
+	struct ohib_writer *w = p->w;
 	struct ohib_chunk_entry *e = &s->entry;
 	int raw = (int)(s->nr_data * OHIB_PAGE_SIZE), n = 0;
 
@@ -65,19 +88,18 @@ static void pack(struct ohib_writer *w, struct slot *s, void *lz4, int accelerat
 		.zero_bits = s->zero_bits,
 	};
 	if (!raw)
-		return;
+		return 0;
 	/* No smaller in 4 KiB blocks than it was: store it as it is, which is quicker to read. */
-	n = LZ4_compress_fast_extState(lz4, (char *)s->raw, (char *)s->packed, raw,
+	n = LZ4_compress_fast_extState(p->lz4, (char *)s->raw, (char *)s->packed, raw,
 				       (int)w->packed_room, acceleration);
 	if (n <= 0 || image_align((u64)n) >= (u64)raw) {
 		e->flags = OHIB_CHUNK_RAW;
 		e->stored_len = (u32)raw;
-		e->check = image_check(s->raw, (size_t)raw);
-		return;
+		return chunk_protect(p, s, s->raw);
 	}
 	e->stored_len = (u32)n;
-	e->check = image_check(s->packed, (size_t)n);
 	memset(s->packed + n, 0, image_align((u64)n) - (u64)n);
+	return chunk_protect(p, s, s->packed);
 }
 
 static void *packer_main(void *arg)
@@ -89,6 +111,7 @@ static void *packer_main(void *arg)
 	for (;;) {
 		int acceleration = w->opts.acceleration;
 		struct slot *s;
+		int r;
 
 		while (!w->failed && w->taken == w->filled && !w->no_more)
 			pthread_cond_wait(&w->may_pack, &w->lock);
@@ -99,7 +122,11 @@ static void *packer_main(void *arg)
 									      : ACCELERATION_SMALL;
 		s = &w->slots[w->taken++ % w->nr_slots];
 		pthread_mutex_unlock(&w->lock);
-		pack(w, s, p->lz4, acceleration);
+		r = pack(p, s, acceleration);
+		if (r) {
+			fail(w, r, "sealing a chunk");
+			return NULL;
+		}
 		pthread_mutex_lock(&w->lock);
 		s->is_packed = true;
 		if (s == &w->slots[w->written % w->nr_slots])
@@ -194,6 +221,22 @@ static int thread_start(struct ohib_writer *w, void *(*fn)(void *), void *arg)
 	return -r;
 }
 
+/* Each packer has its own; made only now, as they hold the late key. */
+static int ciphers_create(struct ohib_writer *w)
+{
+	const struct image_keys *keys;
+	int r = 0;
+
+	if (!w->keys)
+		return 0;
+	if (!w->has_late_key)
+		return -ENOKEY;
+	keys = (const void *)w->keys->data;
+	for (unsigned int i = 0; !r && i < w->nr_threads; i++)
+		r = aead_create(w->state.hdr.aead_alg, keys->late, &w->packers[i].aead);
+	return r;
+}
+
 int ohib_writer_pages_begin(struct ohib_writer *w, u64 nr_pfns, struct ohib_err *err)
 {
 	struct ohib_header *h = &w->state.hdr;
@@ -207,7 +250,9 @@ int ohib_writer_pages_begin(struct ohib_writer *w, u64 nr_pfns, struct ohib_err 
 			h->nr_zero_pages++;
 	h->nr_pages = nr_pfns - h->nr_zero_pages;
 
-	r = thread_start(w, writer_main, w);
+	r = ciphers_create(w);
+	if (!r)
+		r = thread_start(w, writer_main, w);
 	for (unsigned int i = 0; !r && i < w->nr_threads; i++) {
 		r = thread_start(w, packer_main, &w->packers[i]);
 		if (r && i)
@@ -216,7 +261,7 @@ int ohib_writer_pages_begin(struct ohib_writer *w, u64 nr_pfns, struct ohib_err 
 	if (r) {
 		fail(w, r, "no thread");
 		threads_join(w);
-		return ohib_err_set(err, r, "image writer: no thread: %s", strerror(-r));
+		return ohib_err_set(err, r, "image writer: no thread or no cipher: %s", strerror(-r));
 	}
 	return 0;
 }
@@ -293,6 +338,7 @@ int ohib_writer_pages_end(struct ohib_writer *w, struct ohib_err *err)
 	pthread_cond_broadcast(&w->may_write);
 	pthread_mutex_unlock(&w->lock);
 	threads_join(w);
+	ciphers_free(w);
 	if (w->failed)
 		return ohib_err_set(err, w->failed, "%s: writing pages: %s", w->opts.path,
 				    w->failed_what);
@@ -303,13 +349,14 @@ int ohib_writer_pages_end(struct ohib_writer *w, struct ohib_err *err)
 	h->stored_bytes = w->stored_bytes;
 	h->index_offset = w->cursor;
 	h->index_len = h->nr_chunks * sizeof(*w->index);
-	h->index_check = image_check(w->index, h->index_len);
-	r = writer_put(w, w->index, h->index_len);
+	r = writer_protect(w, false, SEAL_INDEX, 0, w->index, h->index_len, &h->index_check,
+			   &h->index_nonce);
+	if (!r)
+		r = writer_put(w, w->index, h->index_len);
 	if (r)
 		return ohib_err_set(err, r, "%s: chunk index: %s", w->opts.path,
 				    r == -ENOSPC ? "the device is too small" : strerror(-r));
 	/* Not compressed: that would need memory now, and the list is a five-hundredth of the
 	 * image. */
-	return ohib_writer_section(w, OHIB_SEC_PFN_INDEX, w->pfns, w->nr_pfns * sizeof(u64), false,
-				   err);
+	return writer_section_own(w, OHIB_SEC_PFN_INDEX, w->pfns, w->nr_pfns * sizeof(u64), err);
 }

@@ -5,7 +5,9 @@
 #include <pthread.h>
 
 #include "image/io.h"
+#include "image/sealing.h"
 #include "image/state.h"
+#include "image/unlock.h"
 #include "image/writer.h"
 
 #define WRITER_THREADS_MAX 16u
@@ -31,6 +33,9 @@ struct ohib_writer {
 	struct image_dev dev;
 	struct image_state state;
 	u64 cursor; /* where the next part goes */
+	struct ohib_locks locks;
+	struct secret *keys; /* struct image_keys; NULL: not sealed */
+	bool has_late_key;
 
 	u8 *mem; /* one mapping for all that follows */
 	size_t mem_len;
@@ -57,6 +62,7 @@ struct ohib_writer {
 	struct packer {
 		struct ohib_writer *w;
 		void *lz4;
+		struct aead *aead; /* NULL: not sealed */
 	} packers[WRITER_THREADS_MAX];
 
 	struct slot *fill; /* slot being filled by the caller; NULL: none taken */
@@ -69,6 +75,17 @@ struct ohib_writer {
 bool writer_fits(const struct ohib_writer *w, u64 len);
 /* Write an unaligned buffer: whole pages from where they are, the rest by way of a padded page. */
 int writer_put(struct ohib_writer *w, const void *data, size_t len);
+
+/*
+ * Seal a part in place, or take its checksum. An early part is one from before memory was copied.
+ * Returns 0 or a negative errno of libgcrypt.
+ */
+int writer_protect(struct ohib_writer *w, bool early, enum seal_part part, u64 number, void *data, size_t len,
+		   struct ohib_check *check, struct ohib_nonce *nonce);
+
+/* A section out of memory that may be changed by sealing it. */
+int writer_section_own(struct ohib_writer *w, enum ohib_section id, void *data, size_t len,
+		       struct ohib_err *err);
 
 /* End the threads, if there are any: what they have at hand is lost. */
 void writer_pages_cancel(struct ohib_writer *w);

@@ -64,46 +64,100 @@ static int section_compress(const void *data, size_t len, u8 **out, size_t *out_
 	return 0;
 }
 
-int ohib_writer_section(struct ohib_writer *w, enum ohib_section id, const void *data, size_t len,
-			bool compress, struct ohib_err *err)
+int writer_protect(struct ohib_writer *w, bool early, enum seal_part part, u64 number, void *data, size_t len,
+		   struct ohib_check *check, struct ohib_nonce *nonce)
 {
-	struct ohib_header *h = &w->state.hdr;
-	struct ohib_section_entry *e = NULL;
-	size_t packed_len = 0, room = 0;
-	u8 *packed = NULL;
+	const struct image_keys *keys;
+	struct aead *a;
 	int r;
+
+	if (!w->keys) {
+		*check = image_check(data, len);
+		return 0;
+	}
+	keys = (const void *)w->keys->data;
+	r = aead_create(w->state.hdr.aead_alg, early ? keys->early : keys->late, &a);
+	if (r)
+		return r;
+	r = sealing_seal(a, w->state.hdr.uuid, part, number, data, len, check, nonce);
+	aead_free(a);
+	return r;
+}
+
+/* An entry for section @id; NULL: @err. */
+static struct ohib_section_entry *entry_take(struct ohib_header *h, enum ohib_section id,
+					     struct ohib_err *err)
+{
+	struct ohib_section_entry *e = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(h->sections); i++) {
 		if (h->sections[i].id == id)
-			return ohib_err_set(err, -EEXIST, "section %s is in the image already",
-					    ohib_section_name(id));
+			goto exists;
 		if (!e && !h->sections[i].id)
 			e = &h->sections[i];
 	}
 	if (!e)
-		return ohib_err_set(err, -ENOSPC, "no room for section %s", ohib_section_name(id));
-	if (compress && len) {
-		r = section_compress(data, len, &packed, &packed_len, &room);
-		if (r)
-			return ohib_err_set(err, r, "section %s: out of memory",
-					    ohib_section_name(id));
-	}
+		ohib_err_set(err, -ENOSPC, "no room for section %s", ohib_section_name(id));
+	return e;
+exists:
+	ohib_err_set(err, -EEXIST, "section %s is in the image already", ohib_section_name(id));
+	return NULL;
+}
+
+/* @data is as it is to be stored, and may be changed by sealing it. */
+static int section_put(struct ohib_writer *w, enum ohib_section id, u8 *data, size_t stored_len,
+		       size_t raw_len, u32 flags, struct ohib_err *err)
+{
+	struct ohib_section_entry *e = entry_take(&w->state.hdr, id, err);
+	bool early = w->keys && !w->has_late_key;
+	int r;
+
+	if (!e)
+		return err ? err->code : -EEXIST;
 	*e = (struct ohib_section_entry){
 		.id = id,
-		.flags = packed ? 0 : OHIB_SECTION_RAW,
+		.flags = flags | (early ? OHIB_SECTION_EARLY : 0),
 		.offset = w->cursor,
-		.stored_len = packed ? packed_len : len,
-		.raw_len = len,
+		.stored_len = stored_len,
+		.raw_len = raw_len,
 	};
-	e->check = image_check(packed ? packed : data, e->stored_len);
-	r = writer_put(w, packed ? packed : data, e->stored_len);
-	if (packed)
-		image_pages_free(packed, room);
+	r = writer_protect(w, early, SEAL_SECTION, id, data, stored_len, &e->check, &e->nonce);
+	if (!r)
+		r = writer_put(w, data, stored_len);
 	if (r) {
-		memset(e, 0, sizeof(*e));
-		return ohib_err_set(err, r, "%s: section %s: %s", w->dev.path,
-				    ohib_section_name(id),
+		/* Its place stays taken: what was sealed once is not sealed again under the same nonce. */
+		return ohib_err_set(err, r, "%s: section %s: %s", w->dev.path, ohib_section_name(id),
 				    r == -ENOSPC ? "the device is too small" : strerror(-r));
 	}
 	return 0;
+}
+
+int writer_section_own(struct ohib_writer *w, enum ohib_section id, void *data, size_t len,
+		       struct ohib_err *err)
+{
+	return section_put(w, id, data, len, len, OHIB_SECTION_RAW, err);
+}
+
+int ohib_writer_section(struct ohib_writer *w, enum ohib_section id, const void *data, size_t len,
+			bool compress, struct ohib_err *err)
+{
+	size_t stored_len = len, room = len;
+	u8 *own = NULL;
+	u32 flags = 0;
+	int r = 0;
+
+	if (compress && len)
+		r = section_compress(data, len, &own, &stored_len, &room);
+	if (!r && !own) {
+		flags = OHIB_SECTION_RAW;
+		room = len;
+		own = image_pages_alloc(room);
+		if (own && len)
+			memcpy(own, data, len);
+	}
+	if (!own)
+		return ohib_err_set(err, -ENOMEM, "section %s: out of memory", ohib_section_name(id));
+	r = section_put(w, id, own, stored_len, len, flags, err);
+	image_pages_free(own, room);
+	return r;
 }
