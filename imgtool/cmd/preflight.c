@@ -207,6 +207,7 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 	check_device(p);
 	check_memory(p);
 	check_kernels(p);
+	preflight_keys(p);
 	if (!p->no_menu)
 		preflight_menu(p);
 	if (capture_check(&e))

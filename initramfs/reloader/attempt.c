@@ -26,18 +26,13 @@ int reload_attempt(const char *image, const char *how_called,
 	char reason[256];
 	int r;
 
-	r = ohib_image_open(image, &img, &err);
-	if (r == -ENODATA)
-		return RELOAD_NO_IMAGE;
+	r = reload_open(image, NULL, false, &img, &err);
 	if (r) {
-		say("%s", err.msg);
-		return RELOAD_UNDONE;
+		if (r != -ENODATA)
+			say("%s", err.msg);
+		return reload_open_exit(r);
 	}
 	info = ohib_image_info(img);
-	if (info->state != OHIB_STATE_ARMED && info->state != OHIB_STATE_RESUMING) {
-		ohib_image_close(img);
-		return RELOAD_NO_IMAGE;
-	}
 	say("resuming the machine of Linux %s %s", info->image_kernel, how_called);
 	r = ohib_image_set_state(image, OHIB_STATE_RESUMING, NULL, &err);
 	if (!r)

@@ -51,22 +51,25 @@ static const char doc[] =
 	"Commands:\n"
 	"  resume      go on with it: --mode=switch under the kernel that runs now, --mode=exact under\n"
 	"              the kernel that it was suspended under. Does not return when it succeeds.\n"
+	"  unlock      ask for what opens a sealed image, and keep it for the other commands of this boot\n"
 	"  mark-stale  an ordinary boot is going on: the image must not be resumed any more\n"
 	"  baseline    write down the kernel's own sysctls, before anybody has changed one\n\n"
-	"Exit codes: 0 done (mark-stale, baseline), 1 failed and undone, 2 there is no image to resume, 3 failed "
-	"and this kernel is not fit to go on.";
+	"Exit codes: 0 done (unlock, mark-stale, baseline), 1 failed and undone, 2 there is no image to resume, "
+	"3 failed and this kernel is not fit to go on, 4 the image does not open or is not to be trusted.";
 
-enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r' };
+enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r', OPT_ASK = 'a' };
 
 static const struct argp_option options[] = {
 	{ "image", OPT_IMAGE, "DEVICE", 0, "The overlay device", 0 },
 	{ "mode", OPT_MODE, "switch|exact", 0, "How to resume", 0 },
 	{ "reason", OPT_REASON, "TEXT", 0, "Why it is stale", 0 },
+	{ "ask", OPT_ASK, "COMMAND", 0, "Asks for a passphrase: its last argument is the prompt, its output is "
+	  "the answer (default: the console)", 0 },
 	{ 0 },
 };
 
 struct opts {
-	const char *command, *image, *mode, *reason;
+	const char *command, *image, *mode, *reason, *ask;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -83,6 +86,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_REASON:
 		o->reason = arg;
 		return 0;
+	case OPT_ASK:
+		o->ask = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num)
 			argp_usage(state);
@@ -94,7 +100,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "resume|mark-stale|baseline", doc, NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, "resume|unlock|mark-stale|baseline", doc, NULL, NULL, NULL };
 	struct opts o = { .mode = "switch", .reason = "another system was booted" };
 
 	clock_gettime(CLOCK_MONOTONIC_RAW, &begun);
@@ -102,6 +108,8 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (o.command && !strcmp(o.command, "baseline"))
 		return reload_baseline();
+	if (o.command && o.image && !strcmp(o.command, "unlock"))
+		return reload_unlock(o.image, o.ask);
 	if (o.command && o.image && !strcmp(o.command, "mark-stale"))
 		return reload_mark_stale(o.image, o.reason);
 	if (o.command && o.image && !strcmp(o.command, "resume")) {

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "image/image.h"
 #include "reloader/reloader.h"
+#include "unlock/keys.h"
 
 int reload_baseline(void)
 {
@@ -29,6 +30,7 @@ int reload_mark_stale(const char *image, const char *reason)
 		say("%s", err.msg);
 		return RELOAD_UNDONE;
 	}
+	key_cache_drop(&info);
 	if (info.state != OHIB_STATE_ARMED && info.state != OHIB_STATE_RESUMING)
 		return 0;
 	r = ohib_image_set_state(image, OHIB_STATE_STALE, info.reason[0] ? NULL : reason, &err);

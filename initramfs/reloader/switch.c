@@ -89,10 +89,11 @@ static int configure(void *arg, struct ohib_err *err)
 static int settle(void *arg, struct ohib_err *err)
 {
 	struct run *run = arg;
-
 	int r;
 
 	stage(run, "settle");
+	/* All is out of the image, and what comes next may page out. */
+	reload_forget_keys(run->img);
 	r = configure_settle(&run->config, err);
 	watchdog_stop();
 	return r;

@@ -31,6 +31,10 @@ ohib_dracut_resume()
 		fi
 		sleep 1
 	done
+	if ! ohib_unlock "$ohib_at"; then
+		ohib_pids_unpark
+		return 0
+	fi
 	ohib_quiesce
 	ohib_resume "$ohib_at" "$ohib_mode"
 	ohib_pids_unpark
