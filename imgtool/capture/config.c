@@ -14,7 +14,7 @@
  *	mountinfo      text of /proc/1/mountinfo
  *	swap_areas     [{path, uuid}]: what swap/swap.h needs to find them again
  *	hardware       {product_uuid, cpu}: see hardware.h
- *	filesystems    [{dev, type, offset, bytes}]: super blocks, see fsident.c
+ *	filesystems    [{dev, node, stacked, type, offset, bytes}]: super blocks, see fsident.c
  *
  * Others add to it through capture_opts.config.
  */

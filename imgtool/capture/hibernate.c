@@ -3,6 +3,7 @@
  * The order of a hibernation, and its way back from every step.
  *
  *	what                            undone by
+ *	0 page memory out               - (it comes back when it is used)
  *	1 claim the device: writing     abandon: none
  *	2 open /dev/snapshot            close (thaws as well)
  *	3 lock our memory               munlockall
@@ -35,6 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/memory.h"
 #include "capture/parts.h"
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -80,6 +82,15 @@ static void pages_progress(void *arg, u64 done, u64 total)
 
 	if (run->opts->progress)
 		run->opts->progress(run->opts->arg, CAPTURE_WRITE, done, total, run->report);
+}
+
+static void paging_progress(void *arg, u64 done, u64 total)
+{
+	struct run *run = arg;
+
+	run->report->paged_out = done;
+	if (run->opts->progress)
+		run->opts->progress(run->opts->arg, CAPTURE_PAGE_OUT, done, total, run->report);
 }
 
 /* Whole machine's memory in pages: the PFN list cannot be longer. */
@@ -159,7 +170,7 @@ static int freeze(struct run *run, struct ohib_err *err)
 	if (!r)
 		r = disk_fs_freeze(&run->disks, err);
 	if (!r)
-		r = capture_fs_identities(run->config, err);
+		r = capture_fs_identities(&run->disks, run->config, err);
 	if (!r)
 		r = config_write(run, err);
 	if (run->config)
@@ -260,10 +271,14 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 
 	memset(report, 0, sizeof(*report));
 	woken_word.mode = OHIB_WOKEN_EXACT;
+	clock_gettime(CLOCK_MONOTONIC, &run.stage_began);
+	run.stage = CAPTURE_PAGE_OUT;
+	r = memory_page_out(paging_progress, &run, err);
+	if (r)
+		return r;
 	/* A ^C between the steps would leave a frozen machine. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &run.old_mask);
-	clock_gettime(CLOCK_MONOTONIC, &run.stage_began);
 
 	stage_begin(&run, CAPTURE_PREPARE);
 	r = prepare(&run, err);
@@ -325,6 +340,8 @@ int capture_check(struct ohib_err *err)
 	int r = disk_fs_scan(&l, err);
 	size_t len;
 
+	if (!r)
+		r = capture_fs_check(&l, err);
 	disk_fs_free(&l);
 	/* "disk" is offered when hibernation_available() (kernel/power/hibernate.c) says so. */
 	if (!r && (file_read_all("/sys/power/state", &states, &len) || !strstr(states, "disk")))

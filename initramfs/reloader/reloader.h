@@ -42,6 +42,9 @@ enum reload_exit reload_open_exit(int r);
 /* The keys are not needed any more, neither by this program nor by another one of this boot. */
 void reload_forget_keys(struct ohib_image *img);
 
+/* -ESTALE: a file system on a disk is not what the suspended machine left. */
+int supers_check(struct ohib_image *img, struct ohib_err *err);
+
 /* Ask for what opens the image, while there is still somebody who can ask; it is kept for the others. */
 int reload_unlock(const char *image, const char *program);
 int reload_switch(const char *image);

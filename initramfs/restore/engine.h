@@ -94,6 +94,10 @@ int clock_undo(struct restore *r);
 u64 clock_gone(const struct restore *r, s32 clock);
 u64 clock_left(const struct restore *r, s32 clock, u64 left_ns);
 
+/* room.c */
+int room_check(struct restore *r);		/* before anything is made: is there memory for it? */
+int room_check_alive(struct restore *r);	/* has nobody died on the way? */
+
 /* plan.c: who is made by whom */
 int plan_make(struct restore *r);
 void plan_free(struct restore *r);
@@ -191,6 +195,7 @@ int stop_process(struct restore *r, struct rproc *p);
 int thread_park(struct restore *r, struct rtask *t);
 int thread_sleep(struct restore *r, struct rtask *t);
 int thread_set(struct restore *r, struct rtask *t);
+void thread_time(const struct restore *r, struct rtask *t);	/* the last thing before it is let go */
 u64 thunk_make(struct restore *r, struct rtask *t, struct user_regs_struct *u);
 
 /* orphans.c: which of what is mounted makes a rehearsal necessary. */

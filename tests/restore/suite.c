@@ -26,6 +26,7 @@ static const struct {
 	{ "clocks, another kernel's vDSO", "clocks.py", { "-k", "3", "-v" } },
 	{ "undone at once", "processes.py", { "-f", "1" } },
 	{ "undone in the middle", "processes.py", { "-f", "5" } },
+	{ "undone when one was killed", "processes.py", { "-d" } },
 };
 
 static int count(const char *text, const char *what)
@@ -83,7 +84,7 @@ int suite(const char *self)
 	}
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int rc = run_one(self, i, dir, out, sizeof(out));
-		bool undo = !strcmp(cases[i].argv[0], "-f");
+		bool undo = !strcmp(cases[i].argv[0], "-f") || !strcmp(cases[i].argv[0], "-d");
 		int good = count(out, "ok: "), bad = count(out, "not ok: ");
 
 		if (undo)
