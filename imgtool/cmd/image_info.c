@@ -13,7 +13,7 @@ static const char doc[] =
 	"The header, the chunk index and the frame list are checked; the pages are not (see "
 	"overlayctl image verify).\n\nExit codes: 0 it is there, 4 no image, 5 damaged, 1 failed.";
 
-static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&image_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -36,6 +36,7 @@ static void print(const struct ohib_image_info *i)
 	       (unsigned long long)i->generation, i->attempts);
 	if (i->reason[0])
 		printf("why           %s\n", i->reason);
+	printf("sealed        %s\n", i->sealed ? i->cipher : "no: checksums only, not encrypted");
 	printf("uuid          %s\ncreated       %s\n", uuid, when);
 	printf("image kernel  %s\nnext kernel   %s\n", i->image_kernel,
 	       i->next_kernel[0] ? i->next_kernel : "the same (exact resume)");
@@ -65,7 +66,7 @@ int cmd_image_info(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (!device_from_opts(&o, path, sizeof(path)))
 		return EXIT_FAILED;
-	r = ohib_image_open(path, &img, &err);
+	r = image_open(&o, path, &img, &err);
 	if (r) {
 		complain(&err);
 		return exit_code_of(r);

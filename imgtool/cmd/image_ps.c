@@ -42,7 +42,7 @@ static void print_table(const struct machine *m)
 
 int cmd_image_ps(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &image_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = { NULL, parse, NULL, doc, children, NULL, NULL };
 	struct common_opts o = { 0 };
 	struct ohib_err err = { 0 };
