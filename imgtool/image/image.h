@@ -23,12 +23,8 @@ enum ohib_section {
 
 /* `writing → armed → resuming → spent`; stale: a machine booted past it. Values are on disk. */
 enum ohib_state {
-	OHIB_STATE_NONE = 0,		/* no image on this device */
-	OHIB_STATE_WRITING = 1,
-	OHIB_STATE_ARMED = 2,
-	OHIB_STATE_RESUMING = 3,
-	OHIB_STATE_SPENT = 4,
-	OHIB_STATE_STALE = 5,
+#define STATE(name, value, text) OHIB_STATE_##name = (value),
+#include "image/states.def"
 };
 
 struct ohib_image_info {

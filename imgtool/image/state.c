@@ -27,31 +27,15 @@ static const struct {
 };
 
 static const char *const state_names[] = {
-	[OHIB_STATE_NONE] = "none",   [OHIB_STATE_WRITING] = "writing",
-	[OHIB_STATE_ARMED] = "armed", [OHIB_STATE_RESUMING] = "resuming",
-	[OHIB_STATE_SPENT] = "spent", [OHIB_STATE_STALE] = "stale",
+#define STATE(name, value, text) [OHIB_STATE_##name] = text,
+#include "image/states.def"
 };
 
-/*
- * The moves there are. Armed and resuming images are a machine's only copy: nothing but spending,
- * cancelling or finding them stale may end them, so a new image cannot be written over one.
- */
 static const struct {
 	enum ohib_state from, to;
 } moves[] = {
-	{OHIB_STATE_NONE, OHIB_STATE_WRITING},
-	{OHIB_STATE_SPENT, OHIB_STATE_WRITING},
-	{OHIB_STATE_STALE, OHIB_STATE_WRITING},
-	{OHIB_STATE_WRITING, OHIB_STATE_WRITING}, /* a hibernate that was cut short, again */
-	{OHIB_STATE_WRITING, OHIB_STATE_NONE},	  /* it failed and the machine went on */
-	{OHIB_STATE_WRITING, OHIB_STATE_STALE},
-	{OHIB_STATE_WRITING, OHIB_STATE_ARMED},
-	{OHIB_STATE_ARMED, OHIB_STATE_RESUMING},
-	{OHIB_STATE_ARMED, OHIB_STATE_STALE},	    /* cancelled, or booted past */
-	{OHIB_STATE_RESUMING, OHIB_STATE_RESUMING}, /* the last attempt died before its commit */
-	{OHIB_STATE_RESUMING, OHIB_STATE_ARMED},    /* it failed before its commit, and says so */
-	{OHIB_STATE_RESUMING, OHIB_STATE_SPENT},    /* commit */
-	{OHIB_STATE_RESUMING, OHIB_STATE_STALE},
+#define MOVE(from, to) { OHIB_STATE_##from, OHIB_STATE_##to },
+#include "image/states.def"
 };
 
 const char *ohib_state_name(enum ohib_state s)
@@ -312,8 +296,11 @@ int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib
 	}
 	h->check = image_xxh64(h, offsetof(struct ohib_header, check));
 
-	if (to == OHIB_STATE_ARMED)
+	if (to == OHIB_STATE_ARMED) {
 		r = env_write(d, h, page);
+		if (r)
+			h->state = from; /* no header has promised anything yet */
+	}
 	if (!r)
 		r = headers_write(d, h, s->copy, page);
 	if (!r && to != OHIB_STATE_ARMED)
