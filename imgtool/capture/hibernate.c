@@ -11,7 +11,7 @@
  *	6 freeze file systems           thaw them
  *	7 copy memory                   drop the copy         ← the image is this moment
  *	8 write pages and index         -
- *	9 arm                           abandon: stale        ← the image is the machine
+ *	9 arm                           abandon: stale, or go down  ← the image is the machine
  *	10 power off                    does not return
  *
  * The image holds this program standing in the ioctl of step 7, with one thread, no descriptor of
@@ -49,7 +49,6 @@ struct run {
 	struct snapshot snap;
 	struct disk_fs_list disks;
 	struct json_object *config;
-	bool armed;
 	sigset_t old_mask;
 	enum capture_stage stage;
 	struct timespec stage_began;
@@ -196,7 +195,41 @@ static int go_down(struct run *run, struct ohib_err *err)
 	return ohib_err_set(err, -errno, "the machine does not go down: %s", strerror(errno));
 }
 
-/* The machine that was written goes on here, put back or over: what the snapshot's moment left. */
+static void last_words(struct run *run, const struct ohib_err *err)
+{
+	if (run->opts->last_words)
+		run->opts->last_words(run->opts->arg, err);
+}
+
+/*
+ * The image goes before the machine does anything again: at no time may both of them be able to use the
+ * file systems. So when the image may be armed and cannot be taken back, the machine goes down: it comes up
+ * again out of the image, or, if that was not armed, as after a power cut.
+ */
+static void abandon(struct run *run, struct ohib_err *err)
+{
+	struct ohib_err why = {0};
+
+	while (ohib_writer_abandon(run->writer, err ? err->msg : NULL, &why)) {
+		if (err) {
+			size_t n = strlen(err->msg);
+
+			snprintf(err->msg + n, sizeof(err->msg) - n, "; and %s", why.msg);
+		}
+		if (!ohib_writer_may_be_armed(run->writer))
+			return;
+		last_words(run, &why);
+		go_down(run, NULL);
+		ohib_err_clear(&why);
+		sleep(1);
+	}
+}
+
+/*
+ * The machine that was written goes on here, put back or over: what the snapshot's moment left. After an exact
+ * resume it owns the file systems when its image is spent; if it cannot be, the attempt has failed and is made
+ * again, as long as the boot menu counts.
+ */
 static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 {
 	bool switched = woken_word.mode == OHIB_WOKEN_SWITCH;
@@ -224,16 +257,22 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 		 * been tried again.
 		 */
 		r = ohib_image_set_state(run->opts->writer.path, OHIB_STATE_SPENT, NULL, err);
+		if (r) {
+			last_words(run, err);
+			for (;;) {
+				reboot(LINUX_REBOOT_CMD_RESTART);
+				sleep(1);
+			}
+		}
 	}
 	undo(run, switched);
-	return r;
+	return 0;
 }
 
 int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 		      struct capture_report *report, struct ohib_err *err)
 {
 	struct run run = {.opts = opts, .report = report, .snap = SNAPSHOT_CLOSED};
-	struct ohib_err ignored = {0};
 	bool is_woken = false;
 	sigset_t all;
 	int r;
@@ -267,7 +306,6 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_ARM);
-		run.armed = true; /* perhaps, if it fails: a header may have reached the medium */
 		r = ohib_writer_arm(run.writer, err);
 		ohib_writer_stats(run.writer, &report->image);
 	}
@@ -276,20 +314,8 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 		r = go_down(&run, err);
 	}
 
-	/*
-	 * It failed. The image goes before the machine does anything again: at no time may both of
-	 * them be able to use the file systems.
-	 */
-	if (run.writer) {
-		ohib_err_clear(&ignored);
-		if (ohib_writer_abandon(run.writer, run.armed ? OHIB_STATE_STALE : OHIB_STATE_NONE,
-					err ? err->msg : NULL, &ignored) &&
-		    err) {
-			size_t n = strlen(err->msg);
-
-			snprintf(err->msg + n, sizeof(err->msg) - n, "; and %s", ignored.msg);
-		}
-	}
+	if (run.writer)
+		abandon(&run, err);
 	stage_end(&run);
 	undo(&run, false);
 	return r;

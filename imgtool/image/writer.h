@@ -69,8 +69,11 @@ int ohib_writer_pages_end(struct ohib_writer *w, struct ohib_err *err);
 
 /* Everything onto the medium, then the header: from here on the image is the machine. */
 int ohib_writer_arm(struct ohib_writer *w, struct ohib_err *err);
-/* The machine goes on: the image becomes @to (none: unfinished; stale: was armed). */
-int ohib_writer_abandon(struct ohib_writer *w, enum ohib_state to, const char *reason,
-			struct ohib_err *err);
+/*
+ * The machine goes on: the image becomes none, or stale when it may have been armed. While that fails and
+ * ohib_writer_may_be_armed(), the medium may promise a machine that can be resumed: nothing may be thawed.
+ */
+int ohib_writer_abandon(struct ohib_writer *w, const char *reason, struct ohib_err *err);
+bool ohib_writer_may_be_armed(const struct ohib_writer *w);
 
 void ohib_writer_stats(const struct ohib_writer *w, struct ohib_writer_stats *out);

@@ -24,6 +24,7 @@ int reload_attempt(const char *image, const char *how_called,
 	const struct ohib_image_info *info;
 	struct ohib_image *img;
 	char reason[256];
+	bool begun;
 	int r;
 
 	r = ohib_image_open(image, &img, &err);
@@ -40,12 +41,13 @@ int reload_attempt(const char *image, const char *how_called,
 	}
 	say("resuming the machine of Linux %s %s", info->image_kernel, how_called);
 	r = ohib_image_set_state(image, OHIB_STATE_RESUMING, NULL, &err);
+	begun = !r;
 	if (!r)
 		r = how(image, img, &err);
 	ohib_image_close(img);
 	reload_reason(&err, reason, sizeof(reason));
 	say("cannot resume: %s", reason);
-	if (ohib_image_set_state(image, OHIB_STATE_ARMED, reason, &again))
+	if (begun && ohib_image_set_state(image, OHIB_STATE_ARMED, reason, &again))
 		say("%s", again.msg);
 	return RELOAD_UNDONE;
 }
