@@ -36,6 +36,7 @@
 
 #include "capture/parts.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 #include "util/file.h"
 
 /* Where the reloader leaves word; static, so that its address is good for the life of the process.
@@ -116,7 +117,11 @@ static int prepare(struct run *run, struct ohib_err *err)
 		wo.max_pages = machine_pages();
 	r = disk_fs_scan(&run->disks, err);
 	if (!r)
+		r = fault_point(FAULT_CLAIM, err);
+	if (!r)
 		r = ohib_writer_create(&wo, &run->writer, err);
+	if (!r)
+		r = fault_point(FAULT_OPEN, err);
 	if (!r)
 		r = snapshot_open(&run->snap, err);
 	/* Page faults would read from disks whose drivers are suspended for a while. */
@@ -141,23 +146,37 @@ static int freeze(struct run *run, struct ohib_err *err)
 	const struct capture_opts *o = run->opts;
 	int r;
 
-	r = snapshot_freeze(&run->snap, err);
+	r = fault_point(FAULT_FREEZE, err);
+	if (!r)
+		r = snapshot_freeze(&run->snap, err);
 	if (!r)
 		r = disk_fs_recheck(&run->disks, err);
+	if (!r)
+		r = fault_point(FAULT_SYMBOLS, err);
 	if (!r)
 		r = capture_static_sections(run->writer, err);
 	if (!r) {
 		run->config = capture_config_create((const struct ohib_woken *)&woken_word, err);
 		r = run->config ? 0 : -ENOMEM;
 	}
+	if (!r)
+		r = fault_point(FAULT_CONFIG, err);
 	if (!r && o->config)
 		r = o->config(o->arg, run->config, err);
+	if (!r)
+		r = fault_point(FAULT_GHOSTS, err);
 	if (!r && o->sections)
 		r = o->sections(o->arg, run->writer, err);
 	if (!r)
+		r = fault_point(FAULT_FREEZE_FS, err);
+	if (!r)
 		r = disk_fs_freeze(&run->disks, err);
 	if (!r)
+		r = fault_point(FAULT_IDENTITIES, err);
+	if (!r)
 		r = capture_fs_identities(run->config, err);
+	if (!r)
+		r = fault_point(FAULT_CONFIG_WRITE, err);
 	if (!r)
 		r = config_write(run, err);
 	if (run->config)
@@ -256,7 +275,9 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 		 * systems are frozen still: had the jump failed until now, the image could have
 		 * been tried again.
 		 */
-		r = ohib_image_set_state(run->opts->writer.path, OHIB_STATE_SPENT, NULL, err);
+		r = fault_point(FAULT_WOKEN, err);
+		if (!r)
+			r = ohib_image_set_state(run->opts->writer.path, OHIB_STATE_SPENT, NULL, err);
 		if (r) {
 			last_words(run, err);
 			for (;;) {
@@ -265,6 +286,7 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 			}
 		}
 	}
+	fault_point(FAULT_WOKEN_THAW, NULL);
 	undo(run, switched);
 	return 0;
 }
@@ -292,7 +314,9 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_SNAPSHOT);
-		r = snapshot_create(&run.snap, &is_woken, err);
+		r = fault_point(FAULT_COPY, err);
+		if (!r)
+			r = snapshot_create(&run.snap, &is_woken, err);
 		/* The reloader's word counts, whatever the ioctl came back with. */
 		if (woken_word.mode == OHIB_WOKEN_SWITCH || (!r && is_woken)) {
 			ohib_err_clear(err);
@@ -301,21 +325,29 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_WRITE);
-		r = snapshot_copy(&run.snap, run.writer, pages_progress, &run, err);
+		r = fault_point(FAULT_WRITE, err);
+		if (!r)
+			r = snapshot_copy(&run.snap, run.writer, pages_progress, &run, err);
 		ohib_writer_stats(run.writer, &report->image);
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_ARM);
-		r = ohib_writer_arm(run.writer, err);
+		r = fault_point(FAULT_ARM, err);
+		if (!r)
+			r = ohib_writer_arm(run.writer, err);
 		ohib_writer_stats(run.writer, &report->image);
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_DOWN);
-		r = go_down(&run, err);
+		r = fault_point(FAULT_DOWN, err);
+		if (!r)
+			r = go_down(&run, err);
 	}
 
 	if (run.writer)
 		abandon(&run, err);
+	if (r && err && !err->code)
+		ohib_err_set(err, r, "it did not say why");
 	stage_end(&run);
 	undo(&run, false);
 	return r;

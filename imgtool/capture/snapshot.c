@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "capture/parts.h"
+#include "util/fault.h"
 #include "image/image_format.h"
 #include "util/cleanup.h"
 
@@ -229,6 +230,8 @@ int snapshot_copy(struct snapshot *s, struct ohib_writer *w,
 			break;
 		}
 		ohib_writer_page_done(w);
+		if (i % 4096 == 4095)
+			r = fault_point(FAULT_PAGES, err);
 		if (progress && !(i % PROGRESS_PAGES))
 			progress(arg, i, st.nr_pages);
 	}

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "image/state.h"
+#include "util/fault.h"
 
 #define ENV_SIGNATURE "# GRUB Environment Block\n"
 
@@ -245,7 +246,11 @@ static int env_write(const struct image_dev *d, const struct ohib_header *hdr, u
 
 	memset(page, 0, OHIB_DISK_ALIGN);
 	image_state_env(hdr, (char *)page);
-	r = image_dev_write(d, OHIB_ENV_OFFSET, page, OHIB_DISK_ALIGN);
+	r = fault_point(FAULT_BLOCK, NULL);
+	if (!r)
+		r = image_dev_write(d, OHIB_ENV_OFFSET, page, OHIB_DISK_ALIGN);
+	if (!r)
+		r = fault_point(FAULT_BLOCK_FLUSH, NULL);
 	return r ? r : image_dev_flush(d);
 }
 
@@ -262,7 +267,11 @@ static int headers_write(const struct image_dev *d, const struct ohib_header *hd
 			tar_header(page + OHIB_ENV_TAR_IN_PAGE, "overlayctl.env", OHIB_ENV_BYTES);
 		}
 		memcpy(page + places[copy].in_page, hdr, OHIB_HEADER_BYTES);
-		r = image_dev_write(d, places[copy].page, page, OHIB_DISK_ALIGN);
+		r = fault_point(FAULT_HEADER, NULL);
+		if (!r)
+			r = image_dev_write(d, places[copy].page, page, OHIB_DISK_ALIGN);
+		if (!r)
+			r = fault_point(FAULT_HEADER_FLUSH, NULL);
 		if (!r)
 			r = image_dev_flush(d);
 		if (r)
@@ -305,6 +314,8 @@ int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib
 		r = headers_write(d, h, s->copy, page);
 	if (!r && to != OHIB_STATE_ARMED)
 		r = env_write(d, h, page);
+	if (!r)
+		r = fault_point(FAULT_MOVED, NULL);
 	if (r)
 		return ohib_err_set(err, r, "%s: writing the header (%s): %s", d->path,
 				    ohib_state_name(to), strerror(-r));

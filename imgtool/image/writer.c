@@ -20,6 +20,7 @@
 #include "image/state.h"
 #include "image/writer.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 #define CHUNK_PAGES_DEFAULT 32u
 /* LZ4's acceleration when the disk, or when the packers are what the others wait for. */
@@ -628,7 +629,9 @@ int ohib_writer_pages_end(struct ohib_writer *w, struct ohib_err *err)
 	h->index_offset = w->cursor;
 	h->index_len = h->nr_chunks * sizeof(*w->index);
 	h->index_check = image_check(w->index, h->index_len);
-	r = write_padded(w, w->index, h->index_len);
+	r = fault_point(FAULT_INDEX, NULL);
+	if (!r)
+		r = write_padded(w, w->index, h->index_len);
 	if (r)
 		return ohib_err_set(err, r, "%s: chunk index: %s", w->opts.path,
 				    r == -ENOSPC ? "the device is too small" : strerror(-r));

@@ -6,6 +6,7 @@
 
 #include "image/image.h"
 #include "reloader/reloader.h"
+#include "util/fault.h"
 
 void reload_reason(const struct ohib_err *err, char *text, size_t size)
 {
@@ -40,11 +41,15 @@ int reload_attempt(const char *image, const char *how_called,
 		return RELOAD_NO_IMAGE;
 	}
 	say("resuming the machine of Linux %s %s", info->image_kernel, how_called);
-	r = ohib_image_set_state(image, OHIB_STATE_RESUMING, NULL, &err);
+	r = fault_point(FAULT_ATTEMPT, &err);
+	if (!r)
+		r = ohib_image_set_state(image, OHIB_STATE_RESUMING, NULL, &err);
 	begun = !r;
 	if (!r)
 		r = how(image, img, &err);
 	ohib_image_close(img);
+	if (!err.code)
+		ohib_err_set(&err, r, "it did not say why");
 	reload_reason(&err, reason, sizeof(reason));
 	say("cannot resume: %s", reason);
 	if (begun && ohib_image_set_state(image, OHIB_STATE_ARMED, reason, &again))

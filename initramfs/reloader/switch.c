@@ -17,6 +17,7 @@
 #include "reloader/reloader.h"
 #include "restore/restore.h"
 #include "translate/translate.h"
+#include "util/fault.h"
 
 struct run {
 	const char *path;
@@ -117,11 +118,15 @@ static int resume(struct run *run, struct ohib_err *err)
 	int r;
 
 	stage(run, "verify");
-	r = ohib_image_verify(run->img, 0, err);
+	r = fault_point(FAULT_VERIFY, err);
+	if (!r)
+		r = ohib_image_verify(run->img, 0, err);
 	if (r)
 		return r;
 	stage(run, "translate");
-	r = kernel_data_open_image(run->img, &run->kernel, err);
+	r = fault_point(FAULT_TRANSLATE, err);
+	if (!r)
+		r = kernel_data_open_image(run->img, &run->kernel, err);
 	if (!r)
 		r = machine_from_image(run->img, run->kernel, false, &run->m, err);
 	if (r)
@@ -133,7 +138,9 @@ static int resume(struct run *run, struct ohib_err *err)
 	}
 	say("%zu processes, %zu open files, %zu mounts", run->m->processes.n, run->m->files.n,
 	    run->m->mounts.n);
-	r = configure_open(&run->config, run->img, run->m, err);
+	r = fault_point(FAULT_MACHINE, err);
+	if (!r)
+		r = configure_open(&run->config, run->img, run->m, err);
 	if (!r)
 		r = ghosts_from_image(run->img, &run->ghosts, err);
 	if (!r)
@@ -161,6 +168,8 @@ static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *
 	struct run run = { .path = path, .img = img };
 	int r = resume(&run, err);
 
+	if (r && !err->code)
+		ohib_err_set(err, r, "it did not say why");
 	if (r && run.committed)
 		exit(unfit(err));
 	if (!r)
