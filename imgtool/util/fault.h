@@ -6,10 +6,10 @@
  * A setting is NAME[:COUNT[:ACTION]]: at the COUNTth time (default 1) that the point is reached,
  *	fail	(default) it returns -EIO
  *	crash	the program aborts
- *	cut	says so on the console and waits for the power to be cut
- * It is taken from the environment (OHIB_FAULT), else from the kernel's command line or the firmware's OEM strings
- * (ohib.fault=; QEMU: -smbios type=11,value=ohib.fault=…), once, at the first point that is reached.
- * The action `list` tells on the console of every point that is reached, and does nothing else.
+ *	cut	QEMU is told and stops the machine there: to have its power cut, or its disk copied as a cut leaves it
+ * ANY instead of a name is every point, each time. It is taken from the environment (OHIB_FAULT), else from the
+ * kernel's command line or the firmware's OEM strings (ohib.fault=; QEMU: -smbios type=11,value=ohib.fault=…),
+ * once, at the first point that is reached.
  */
 #pragma once
 

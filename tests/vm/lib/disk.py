@@ -181,15 +181,15 @@ def provision(folder, log):
                 os.unlink(os.path.join(folder, name))
 
 
-def with_tool(disk, tree=None):
-    """The disk with the tool installed by `make install`, or with the given install tree."""
+def with_tool(disk, tree=None, make=()):
+    """The disk with the tool installed by `make install` (with more arguments), or with the given install tree."""
     made = None
     if tree is None:
         made = tree = tempfile.mkdtemp(prefix="install.", dir=CACHE)
         os.chmod(made, 0o755)
     try:
         if made:
-            run(["make", "-s", "-C", REPO, "install", "DESTDIR=" + tree], stdout=subprocess.DEVNULL)
+            run(["make", "-s", "-C", REPO, "install", "DESTDIR=" + tree, *make], stdout=subprocess.DEVNULL)
 
         def build(work, log):
             say("installing the tool in the machine")
