@@ -134,7 +134,9 @@ static int jump(const char *path, struct ohib_image *img, struct ohib_err *err)
 	(void)path;
 	if (fd < 0)
 		return ohib_err_set(err, -errno, SNAPSHOT ": %s", strerror(errno));
-	r = put_image(img, &s);
+	r = supers_check(img, err);
+	if (!r)
+		r = put_image(img, &s);
 	if (r)
 		return r;
 	say("%-12s %.3f s (%llu MB)", "read", seconds() - begun, (unsigned long long)s.done / 256);
