@@ -6,18 +6,16 @@
  * Reads: /proc/1/mountinfo, the devices, past every cache.
  * Context: after disk_fs_freeze(): nothing is written to a file, nothing is waited for.
  */
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "capture/parts.h"
+#include "disk/super.h"
 #include "util/cleanup.h"
-
-#define SUPER_OFFSET 1024	/* ext2, ext3, ext4 */
-#define SUPER_BYTES 1024
-#define DIRECT_BYTES 4096
 
 /* "/dev/" and the name of a block device, "8:1"; -ENODEV: it is none. */
 static int device_node(const char *dev, char node[96])
@@ -37,34 +35,41 @@ static int device_node(const char *dev, char node[96])
 	return -ENODEV;
 }
 
-static int read_super(const char *node, char hex[2 * SUPER_BYTES + 1])
+/* Is it made of other devices (LVM, LUKS, RAID), which an initramfs need not have put together? */
+static bool is_stacked(const char *dev)
 {
-	static u8 block[DIRECT_BYTES] __attribute__((aligned(DIRECT_BYTES)));
-	_cleanup_close_ int fd = open(node, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	char path[64];
+	struct dirent *de;
+	bool any = false;
+	DIR *d;
 
-	if (fd < 0)
-		return -errno;
-	if (pread(fd, block, sizeof(block), 0) != (ssize_t)sizeof(block))
-		return errno ? -errno : -EIO;
-	for (int i = 0; i < SUPER_BYTES; i++)
-		sprintf(hex + 2 * i, "%02x", block[SUPER_OFFSET + i]);
-	return 0;
+	snprintf(path, sizeof(path), "/sys/dev/block/%.32s/slaves", dev);
+	d = opendir(path);
+	while (d && (de = readdir(d)))
+		any |= de->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	return any;
 }
 
 static int add(struct json_object *list, const char *dev, const char *type, struct ohib_err *err)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o;
 	char node[96] = "", hex[2 * SUPER_BYTES + 1];
+	u8 super[SUPER_BYTES];
 	int r = device_node(dev, node);
 
-	if (!r)
-		r = read_super(node, hex);
-	if (r) {
-		json_object_put(o);
-		return ohib_err_set(err, r, "the super block of the %s on device %s (%s): %s", type, dev,
-				    node, strerror(-r));
-	}
+	if (r)
+		return ohib_err_set(err, r, "the %s on device %s: the device is not known", type, dev);
+	r = super_read(node, SUPER_OFFSET, sizeof(super), super, err);
+	if (r)
+		return r;
+	for (size_t i = 0; i < sizeof(super); i++)
+		sprintf(hex + 2 * i, "%02x", super[i]);
+	o = json_object_new_object();
 	json_object_object_add(o, "dev", json_object_new_string(dev));
+	json_object_object_add(o, "node", json_object_new_string(node));
+	json_object_object_add(o, "stacked", json_object_new_boolean(is_stacked(dev)));
 	json_object_object_add(o, "type", json_object_new_string(type));
 	json_object_object_add(o, "offset", json_object_new_int(SUPER_OFFSET));
 	json_object_object_add(o, "bytes", json_object_new_string(hex));
@@ -83,25 +88,72 @@ static bool is_listed(struct json_object *list, const char *dev)
 	return false;
 }
 
-int capture_fs_identities(struct json_object *config, struct ohib_err *err)
+/* Each ext2, ext3 or ext4 once, of the mounts that PID 1 sees and of @disks, which are of all namespaces. */
+static int for_each_fs(const struct disk_fs_list *disks, struct json_object *list,
+		       int (*what)(struct json_object *list, const char *dev, const char *type,
+				   struct ohib_err *err), struct ohib_err *err)
 {
-	struct json_object *list = json_object_new_array();
 	_cleanup_fclose_ FILE *f = fopen("/proc/1/mountinfo", "re");
 	_cleanup_free_ char *line = NULL;
+	struct disk_fs *fs;
 	char dev[32], type[16];
 	size_t room = 0;
 	int r = 0;
 
-	json_object_object_add(config, "filesystems", list);
 	if (!f)
 		return ohib_err_set(err, -errno, "/proc/1/mountinfo: %s", strerror(errno));
 	while (!r && getline(&line, &room, f) > 0) {
 		const char *rest = strstr(line, " - ");
 
-		if (!rest || sscanf(rest, " - %15s", type) != 1 || strncmp(type, "ext", 3) ||
+		if (!rest || sscanf(rest, " - %15s", type) != 1 || !super_is_known(type) ||
 		    sscanf(line, "%*d %*d %31s", dev) != 1 || is_listed(list, dev))
 			continue;
-		r = add(list, dev, type, err);
+		r = what(list, dev, type, err);
 	}
+	vec_foreach(fs, &disks->fs) {
+		snprintf(dev, sizeof(dev), "%u:%u", major(fs->dev), minor(fs->dev));
+		if (!r && super_is_known(fs->type) && !is_listed(list, dev))
+			r = what(list, dev, fs->type, err);
+	}
+	return r;
+}
+
+int capture_fs_identities(const struct disk_fs_list *disks, struct json_object *config,
+			  struct ohib_err *err)
+{
+	struct json_object *list = json_object_new_array();
+
+	json_object_object_add(config, "filesystems", list);
+	return for_each_fs(disks, list, add, err);
+}
+
+/* Could the boot kernel tell which device it is? */
+static int find_again(struct json_object *list, const char *dev, const char *type, struct ohib_err *err)
+{
+	u8 super[SUPER_BYTES], uuid[16];
+	struct json_object *o;
+	char node[96], found[80];
+	int r = device_node(dev, node);
+
+	if (r)
+		return ohib_err_set(err, r, "the %s on device %s: the device is not known", type, dev);
+	o = json_object_new_object();
+	json_object_object_add(o, "dev", json_object_new_string(dev));
+	json_object_array_add(list, o);
+	r = super_read(node, SUPER_OFFSET, sizeof(super), super, err);
+	if (r)
+		return r;
+	if (!super_uuid(super, uuid))
+		return ohib_err_set(err, -ENODEV, "the %s on %s has no UUID to find it by: give it one with "
+				    "tune2fs -U random", type, node);
+	return super_find(uuid, node, found, err);
+}
+
+int capture_fs_check(const struct disk_fs_list *disks, struct ohib_err *err)
+{
+	struct json_object *seen = json_object_new_array();
+	int r = for_each_fs(disks, seen, find_again, err);
+
+	json_object_put(seen);
 	return r;
 }

@@ -174,7 +174,7 @@ static int freeze(struct run *run, struct ohib_err *err)
 	if (!r)
 		r = fault_point(FAULT_IDENTITIES, err);
 	if (!r)
-		r = capture_fs_identities(run->config, err);
+		r = capture_fs_identities(&run->disks, run->config, err);
 	if (!r)
 		r = fault_point(FAULT_CONFIG_WRITE, err);
 	if (!r)
@@ -360,6 +360,8 @@ int capture_check(struct ohib_err *err)
 	int r = disk_fs_scan(&l, err);
 	size_t len;
 
+	if (!r)
+		r = capture_fs_check(&l, err);
 	disk_fs_free(&l);
 	/* "disk" is offered when hibernation_available() (kernel/power/hibernate.c) says so. */
 	if (!r && (file_read_all("/sys/power/state", &states, &len) || !strstr(states, "disk")))

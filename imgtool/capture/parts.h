@@ -34,7 +34,10 @@ int disk_fs_freeze(struct disk_fs_list *l, struct ohib_err *err);
 int disk_fs_thaw(struct disk_fs_list *l, bool must, struct ohib_err *err);
 
 /* fsident.c: what the frozen file systems look like on their disks, as "filesystems". */
-int capture_fs_identities(struct json_object *config, struct ohib_err *err);
+int capture_fs_identities(const struct disk_fs_list *disks, struct json_object *config,
+			  struct ohib_err *err);
+/* Beforehand: -ENODEV, -ENOTUNIQ when a boot kernel could not tell the device of one of them. */
+int capture_fs_check(const struct disk_fs_list *disks, struct ohib_err *err);
 
 /* snapshot.c */
 struct snapshot {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the file systems on disks looked like when they were frozen.
- * Source: "filesystems" of the image's configuration: [{dev: "8:1", type, offset, bytes: hex}].
+ * Source: "filesystems" of the image's configuration: [{dev: "8:1", offset, bytes: hex, …}].
  */
 #include <errno.h>
 #include <stdio.h>

@@ -29,6 +29,9 @@ int reload_attempt(const char *image, const char *how_called,
 		   int (*how)(const char *path, struct ohib_image *img,
 			      struct ohib_err *err));
 
+/* -ESTALE: a file system on a disk is not what the suspended machine left. */
+int supers_check(struct ohib_image *img, struct ohib_err *err);
+
 int reload_switch(const char *image);
 int reload_exact(const char *image);
 int reload_baseline(void);

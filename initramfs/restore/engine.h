@@ -175,6 +175,7 @@ int stop_process(struct restore *r, struct rproc *p);
 int thread_park(struct restore *r, struct rtask *t);
 int thread_sleep(struct restore *r, struct rtask *t);
 int thread_set(struct restore *r, struct rtask *t);
+void thread_time(const struct restore *r, struct rtask *t);	/* the last thing before it is let go */
 u64 thunk_make(struct restore *r, struct rtask *t, struct user_regs_struct *u);
 
 int orphans_find(struct restore *r, bool *found); /* orphans.c: among what is mounted */

@@ -30,6 +30,11 @@ struct rtask {
 	bool dead;
 	struct user_regs_struct last;	/* what it is to go on with */
 	u64 rseq_cs;
+	struct remote_limit {		/* what a system call is told of the time it has left; va 0: nothing */
+		u64 va, left_ns;
+		s32 clock;
+		bool is_timeval, is_thunk;
+	} limit;
 };
 
 /* Take hold of a thread that runs. */

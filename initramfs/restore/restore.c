@@ -283,6 +283,7 @@ static int detach(struct restore *r, struct rproc *p)
 	int ret;
 
 	vec_foreach(t, &p->tasks) {
+		thread_time(r, t);
 		ret = remote_detach(t);
 		if (ret)
 			return r_fail_pid(r, t->tid, ret, "cannot be let go");

@@ -89,9 +89,9 @@ static struct timespec left(const struct restore *r, const struct m_thread *m)
 	return (struct timespec){ (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
 }
 
-static u64 left_ms(const struct m_thread *m)
+static u64 left_ms(const struct restore *r, const struct m_thread *m)
 {
-	u64 ms = (m->sleep.left_ns + 999999) / 1000000;
+	u64 ms = (clock_left(r, m->sleep.clock, m->sleep.left_ns) + 999999) / 1000000;
 
 	return ms > INT32_MAX ? INT32_MAX : ms;
 }
@@ -118,7 +118,7 @@ static bool enter_sleep(const struct restore *r, struct rtask *t, s64 *code)
 		arg[2] = va;
 		break;
 	case SYS_poll:
-		arg[2] = left_ms(t->m);
+		arg[2] = left_ms(r, t->m);
 		break;
 	case SYS_futex:
 		if ((u->rsi & 0x7f) != 0) /* FUTEX_WAIT; the others take dates */
@@ -132,6 +132,13 @@ static bool enter_sleep(const struct restore *r, struct rtask *t, s64 *code)
 	return true;
 }
 
+/* It goes on with the rest of @left_ns, told in memory at @va, when it is let go: thread_time(). */
+static void limit(struct rtask *t, u64 va, s32 clock, u64 left_ns)
+{
+	t->limit = (struct remote_limit){ .va = va, .left_ns = left_ns, .clock = clock };
+	t->limit.is_timeval = t->m->regs.orig_rax == SYS_select;
+}
+
 /*
  * Sleeps whose time left must be told anew: in the place that the program gave for it where the
  * kernel itself would write it there when interrupted, else by way of a thunk. Without a thunk the
@@ -139,25 +146,23 @@ static bool enter_sleep(const struct restore *r, struct rtask *t, s64 *code)
  */
 static void set_time_left(struct restore *r, struct rtask *t, struct user_regs_struct *u)
 {
+	const struct m_sleep *sleep = &t->m->sleep;
 	struct timespec ts = left(r, t->m);
-	struct timeval tv = { ts.tv_sec, (ts.tv_nsec + 999) / 1000 };
 	unsigned long long *arg = &u->r10;
 	u64 at;
 
 	switch (u->orig_rax) {
 	case SYS_select:
-		remote_write(t, u->r8, &tv, sizeof(tv));
-		return;
 	case SYS_pselect6:
-		remote_write(t, u->r8, &ts, sizeof(ts));
+		limit(t, u->r8, sleep->clock, sleep->left_ns);
 		return;
 	case SYS_ppoll:
-		remote_write(t, u->rdx, &ts, sizeof(ts));
+		limit(t, u->rdx, sleep->clock, sleep->left_ns);
 		return;
 	case SYS_epoll_wait:
 	case SYS_epoll_pwait:
 		thunk_make(r, t, u);
-		u->r10 = left_ms(t->m);
+		u->r10 = left_ms(r, t->m);
 		return;
 	case SYS_rt_sigtimedwait:
 		arg = &u->rdx;
@@ -175,8 +180,43 @@ static void set_time_left(struct restore *r, struct rtask *t, struct user_regs_s
 	at = thunk_make(r, t, u);
 	if (at && !remote_poke(t, at, &ts, sizeof(ts)))
 		*arg = at;
+	limit(t, *arg, sleep->clock, sleep->left_ns);
+	t->limit.is_thunk = *arg == at;
+}
+
+/*
+ * select and its like, interrupted, have told what is left in the program's memory, and are issued again
+ * with that. It counts from the freeze, and the machine's clock has gone on since; only a stopped
+ * program's does not count.
+ */
+static void told_left(struct rtask *t, const struct user_regs_struct *u)
+{
+	bool is_timeval = u->orig_rax == SYS_select;
+	u64 va = u->orig_rax == SYS_ppoll ? u->rdx : u->r8;
+	struct timespec ts;
+
+	if ((u->orig_rax != SYS_ppoll && u->orig_rax != SYS_pselect6 && !is_timeval) || !va ||
+	    t->proc->m->stopped || remote_read(t, va, &ts, sizeof(ts)) || ts.tv_sec < 0 ||
+	    (u64)ts.tv_sec > INT64_MAX / NSEC_PER_SEC - 1 || (u64)ts.tv_nsec >= NSEC_PER_SEC)
+		return;
+	limit(t, va, CLOCK_MONOTONIC,
+	      (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec * (is_timeval ? 1000 : 1));
+}
+
+void thread_time(const struct restore *r, struct rtask *t)
+{
+	u64 ns = clock_left(r, t->limit.clock, t->limit.left_ns);
+	struct timespec ts = { (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
+
+	if (!t->limit.va)
+		return;
+	if (t->limit.is_timeval)
+		ts.tv_nsec /= 1000;
+	/* What the program may not write, the kernel would not have written. */
+	if (t->limit.is_thunk)
+		remote_poke(t, t->limit.va, &ts, sizeof(ts));
 	else
-		remote_write(t, *arg, &ts, sizeof(ts));
+		remote_write(t, t->limit.va, &ts, sizeof(ts));
 }
 
 /* Decide the registers it goes on with; system calls that this takes are made here. */
@@ -213,6 +253,8 @@ int thread_sleep(struct restore *r, struct rtask *t)
 		} else {
 			set_time_left(r, t, u);
 		}
+	} else if (code == -K_ERESTARTNOHAND) {
+		told_left(t, u);
 	} else if (code == -K_ERESTART_RESTARTBLOCK) {
 		/* Without a time to wake at nothing was saved that the arguments do not say. */
 		code = -K_ERESTARTNOHAND;
