@@ -61,7 +61,7 @@ ifneq ($(RELOAD_MAIN),)
 PROGRAMS += $(BUILD)/overlay-reload
 endif
 
-.PHONY: all install unit fuzz check demo bench clean help
+.PHONY: all install unit fuzz check check-long demo bench clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libohib.a $(PROGRAMS)
@@ -72,6 +72,7 @@ help:
 	@echo 'unit     unit tests under ASan and UBSan'
 	@echo 'fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (clang)'
 	@echo 'check    all tests'
+	@echo 'check-long  the power cut at every step, for an hour or two'
 	@echo 'demo     a virtual machine changes its kernel while you watch'
 	@echo 'bench    times of the stages next to stock hibernation'
 
@@ -168,6 +169,9 @@ fuzz: $(FUZZ_BIN)
 
 check:
 	@tests/check
+
+check-long:
+	@tests/check machine faults_long
 
 demo:
 	@tests/demo

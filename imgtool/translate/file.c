@@ -116,6 +116,8 @@ struct m_file *xlate_file(struct xlate *x, u64 file)
 	find_kind(x, file, f);
 	x->nesting--;
 	xlate_locks(x, file, f);
+	if (f->kind == M_FILE_DIR)
+		xlate_dnotify(x, file);
 	x_push(x, &x->m->files, f);
 	return x_failed(x) ? NULL : f;
 }

@@ -179,6 +179,7 @@ void xlate_security(struct xlate *x);	/* security.c: their policies */
 void xlate_timers(struct xlate *x, u64 task, struct m_process *p);	/* timer.c */
 void xlate_memory_fs(struct xlate *x);	/* tmpfs.c: contents of every mounted tmpfs and ramfs */
 void xlate_locks(struct xlate *x, u64 file, struct m_file *f);	/* lock.c */
+void xlate_dnotify(struct xlate *x, u64 file);	/* dnotify.c */
 void xlate_lock_owners(struct xlate *x);	/* lock.c: when all descriptor tables are known */
 void xlate_sleeps(struct xlate *x);				/* sleep.c: fills x->sleepers */
 void xlate_sleep(struct xlate *x, u64 task, struct m_thread *t);

@@ -198,9 +198,9 @@ int attrs_last(struct restore *r, struct rtask *t)
 	struct rproc *p = t->proc;
 	s64 ret = 0;
 
-	if (t == r_leader(p) && p->m->mm)
-		/* 2 (readable by root only) cannot be asked for; 0 keeps others out as well. */
-		ret = remote_syscall(t, SYS_prctl, PR_SET_DUMPABLE, p->m->mm->dumpable == 1);
+	/* 2, for root only, has come with the credentials. */
+	if (t == r_leader(p) && p->m->mm && p->m->mm->dumpable != 2)
+		ret = remote_syscall(t, SYS_prctl, PR_SET_DUMPABLE, p->m->mm->dumpable);
 	if (!ret && m->pdeathsig)
 		ret = remote_syscall(t, SYS_prctl, PR_SET_PDEATHSIG, m->pdeathsig);
 	if (!ret && m->rseq) {

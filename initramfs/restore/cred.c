@@ -69,6 +69,9 @@ int cred_thread(struct restore *r, struct rtask *t)
 		return 0;
 	get_caps(t, &have);
 	ret = remote_syscall(t, SYS_prctl, PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
+	/* So that in any case something changes: see set_creds(). */
+	if (!ret && t->proc->m->mm && t->proc->m->mm->dumpable == 2)
+		remote_syscall(t, SYS_setfsuid, 1);
 	if (!ret)
 		ret = set_ids(t, c);
 	for (int cap = 0; !ret && cap < 64; cap++) {

@@ -69,7 +69,7 @@ static int open_path(struct restore *r, struct m_file *f, int *fd)
 {
 	if (!f->path)
 		return r_fail(r, -EINVAL, "an O_PATH file has no path");
-	*fd = path_open(r, f->path->path, O_PATH | O_NOFOLLOW | (int)(f->flags & O_DIRECTORY), 0);
+	*fd = path_open(r, f->path->path, O_PATH | (int)(f->flags & (O_DIRECTORY | O_NOFOLLOW)), 0);
 	return *fd < 0 ? r_fail(r, *fd, "cannot open %s", f->path->path) : 0;
 }
 

@@ -227,6 +227,8 @@ int remote_exit(struct rtask *t, int code, int sig)
 	if (sig) {
 		/* Blocked until it is queued; then it is the only one that can be delivered. */
 		ret = (int)remote_syscall(t, SYS_tkill, t->tid, sig);
+		if (t->dead)
+			return 0; /* SIGKILL waits for nothing */
 		if (!ret)
 			ret = pt(PTRACE_SETSIGMASK, t, sizeof(none), (u64)&none);
 	} else {

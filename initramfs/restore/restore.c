@@ -238,6 +238,32 @@ static int tell_tool(struct restore *r, struct rproc *p)
 	return 0;
 }
 
+#define SUID_DUMPABLE "/proc/sys/fs/suid_dumpable"
+
+/*
+ * A change of credentials makes the memory as dumpable as this sysctl says (commit_creds), for all threads; it
+ * is the only way to 2, which prctl does not give.
+ */
+static int set_creds(struct restore *r, struct rproc *p)
+{
+	bool root_only = p->m->mm && p->m->mm->dumpable == 2;
+	u64 usual = read_sysctl(SUID_DUMPABLE);
+	struct rtask *t;
+	int ret = 0;
+
+	if (root_only)
+		write_sysctl(SUID_DUMPABLE, 2);
+	vec_foreach(t, &p->tasks)
+		if (!ret)
+			ret = cred_thread(r, t);
+	if (root_only)
+		write_sysctl(SUID_DUMPABLE, usual);
+	vec_foreach(t, &p->tasks)
+		if (!ret)
+			ret = attrs_last(r, t);
+	return ret;
+}
+
 /* The last remote calls of a process, and what it goes on with. It is parked then. */
 static int finish_process(struct restore *r, struct rproc *p)
 {
@@ -254,12 +280,8 @@ static int finish_process(struct restore *r, struct rproc *p)
 	if (!ret)
 		ret = tell_tool(r, p);
 	remote_syscall(leader, SYS_close, r->ctl_fd);
-	vec_foreach(t, &p->tasks) {
-		if (!ret)
-			ret = cred_thread(r, t);
-		if (!ret)
-			ret = attrs_last(r, t);
-	}
+	if (!ret)
+		ret = set_creds(r, p);
 	if (!ret)
 		ret = attrs_limits(r, p);
 	for (size_t i = p->tasks.n; !ret && i-- > 0;)

@@ -115,6 +115,13 @@ def poor():
     prctl(4, 1)
     prctl(1, signal.SIGHUP)
     write("oom_score_adj", 300)
+    threading.Thread(target=time.sleep, args=[10**6], daemon=True).start()
+
+
+def private():
+    """Its memory is for root alone, as that of a program that has changed its user under fs.suid_dumpable = 2."""
+    os.setresuid(3000, 3000, 3000)
+    threading.Thread(target=time.sleep, args=[10**6], daemon=True).start()
 
 
 def check_poor():
@@ -184,6 +191,12 @@ def setup():
         time.sleep(0.05)
     p["was"] = attributes()
     p["poor"] = child(poor, check_poor)
+    with open("/proc/sys/fs/suid_dumpable", "r+", encoding="ascii") as sysctl:
+        usual = sysctl.read()
+        sysctl.write("2")
+        sysctl.flush()
+        p["private"] = child(private, lambda: same(prctl(3), 2, "dumpable"))
+        sysctl.write(usual)
     p["realtime"] = child(lambda: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(7)), lambda: None)
     return p
 
@@ -194,7 +207,7 @@ def check(p):
     p["ask"] = True
     p["thread"].join(20)
     compare(p["thread is"], p["thread was"], "the thread")
-    for name in "poor", "realtime":
+    for name in "poor", "private", "realtime":
         os.kill(p[name], signal.SIGUSR1)
         same(os.waitstatus_to_exitcode(os.waitpid(p[name], 0)[1]), 0, f"the {name} child (see the kernel's log)")
 

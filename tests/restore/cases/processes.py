@@ -37,6 +37,9 @@ if zombie == 0:
 killed = os.fork()
 if killed == 0:
     os.kill(os.getpid(), signal.SIGTERM)
+shot = os.fork()
+if shot == 0:
+    os.kill(os.getpid(), signal.SIGKILL)
 stopped = os.fork()
 if stopped == 0:
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -88,6 +91,7 @@ check("pipe", os.read(r, 100) == b"in the pipe")
 check("pending signal", signal.sigpending() == {signal.SIGUSR2})
 check("zombie", os.waitstatus_to_exitcode(os.waitpid(zombie, 0)[1]) == 7)
 check("zombie of a signal", os.waitstatus_to_exitcode(os.waitpid(killed, 0)[1]) == -15)
+check("zombie of SIGKILL", os.waitstatus_to_exitcode(os.waitpid(shot, 0)[1]) == -9)
 pid, status = os.waitpid(stopped, os.WUNTRACED | os.WNOHANG)
 check("stopped child is told", pid == stopped and os.WIFSTOPPED(status))
 os.kill(stopped, signal.SIGCONT)

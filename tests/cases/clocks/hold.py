@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Clocks: the wall clock is right, the others go on where they were, by the vDSO, by system call, and for a child."""
+
+import os
+import struct
+import time
+
+import libc
+from held import held
+from libc import buffer, call, seconds
+
+libc.NUMBERS.update({"clock_gettime": 228, "gettimeofday": 96, "time": 201})
+CLOCKS = {"real": 0, "monotonic": 1, "raw": 4, "real coarse": 5, "monotonic coarse": 6, "boot": 7}
+
+
+def by_call(clock):
+    room = buffer(16)
+    call("clock_gettime", clock, room)
+    return seconds(room)[0]
+
+
+def now():
+    return {name: time.clock_gettime(clock) for name, clock in CLOCKS.items()}
+
+
+def hardware_clock():
+    """Seconds since 1970 by the machine's battery-backed clock, which stands at UTC."""
+    with open("/sys/class/rtc/rtc0/since_epoch", encoding="ascii") as text:
+        return int(text.read())
+
+
+def setup():
+    return {"before": now(), "ahead": time.time() - hardware_clock()}
+
+
+def check(p):
+    for name, clock in CLOCKS.items():
+        a, b, c = time.clock_gettime(clock), by_call(clock), time.clock_gettime(clock)
+        assert a <= b + 0.02 and b <= c + 0.02 and c - a < 5, f"{name}: vDSO {a}, call {b}, vDSO {c}"
+    was, is_now = p["before"], now()
+    gone = {name: is_now[name] - was[name] for name in CLOCKS}
+    for name, seconds_gone in gone.items():
+        assert seconds_gone > 0, f"{name} went {seconds_gone} s"
+    for name in "monotonic", "boot":
+        coarse = gone.get(name + " coarse", gone[name])
+        assert abs(coarse - gone[name]) < 0.1, f"{name}: {gone[name]} s, coarse {coarse} s"
+    assert abs(gone["raw"] - gone["monotonic"]) < 2, f"raw {gone['raw']} s, monotonic {gone['monotonic']} s"
+    # the time that the machine was off: the one clock has it, the other has not
+    assert abs(gone["boot"] - gone["real"]) < 3, f"boot clock {gone['boot']} s, wall clock {gone['real']} s"
+    assert gone["monotonic"] < gone["boot"] + 0.1, f"monotonic {gone['monotonic']} s, boot {gone['boot']} s"
+    ahead = time.time() - hardware_clock()
+    assert abs(ahead - p["ahead"]) < 3, f"the wall clock is ahead of the hardware's by {ahead} s, not {p['ahead']} s"
+    # a child has the same clocks
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.write(writer, struct.pack("=2d", time.monotonic(), time.clock_gettime(7)))
+        os._exit(0)
+    child = struct.unpack("=2d", os.read(reader, 16))
+    os.waitpid(pid, 0)
+    for name, at in zip(("monotonic", "boot"), child):
+        assert 0 <= at - is_now[name] < 20, f"{name} of a child: {at}, here {is_now[name]}"
+    with open("/proc/uptime", encoding="ascii") as text:
+        uptime = float(text.read().split()[0])
+    assert abs(uptime - time.clock_gettime(7)) < 2, f"uptime {uptime} s, boot clock {time.clock_gettime(7)} s"
+
+
+held(setup, check)

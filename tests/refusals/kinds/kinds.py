@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One process for each kind that cannot be carried. `overlayctl check` must name each by its PID, and say why; and a
+hibernate must leave them all as they were."""
+
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+STATE = os.environ.get("CASE_STATE", "/var/tmp/case-state")
+NOTES = os.path.join(STATE, "kinds")
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.syscall.restype = ctypes.c_long
+NEW = {"mount": 0x20000, "cgroup": 0x2000000, "uts": 0x4000000, "ipc": 0x8000000, "user": 0x10000000,
+       "net": 0x40000000}
+
+
+class Missing(Exception):
+    """This kernel has no such thing."""
+
+
+def call(number, *args):
+    result = LIBC.syscall(ctypes.c_long(number), *[arg if isinstance(arg, (bytes, ctypes.Array)) else ctypes.c_long(arg)
+                                                   for arg in args])
+    if result < 0:
+        raise Missing(os.strerror(ctypes.get_errno()))
+    return result
+
+
+def held_by(function):
+    """What the function makes is never closed."""
+    def run():
+        kept.append(function())
+    return run
+
+
+kept = []
+
+
+def tcp_connection():
+    listener = socket.create_server(("127.0.0.1", 0))
+    kept.append(socket.create_connection(listener.getsockname()))
+    kept.append(listener.accept()[0])
+
+
+def udp():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", 0))
+    return s
+
+
+def device(path):
+    def run():
+        try:
+            kept.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        except OSError as error:
+            raise Missing(str(error)) from None
+    return run
+
+
+def traced():
+    """The child is traced; both wait."""
+    pid = os.fork()
+    if not pid:
+        LIBC.ptrace(0, 0, 0, 0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+
+
+def shared_folder():
+    pid = call(56, 0x200 | signal.SIGCHLD, 0, 0, 0, 0)
+    if not pid:
+        while True:
+            signal.pause()
+    return pid
+
+
+def seccomp():
+    LIBC.prctl(38, 1, 0, 0, 0)
+    # one instruction: allow
+    program = ctypes.create_string_buffer(b"\x06\0\0\0\0\0\xff\x7f")
+    fprog = (ctypes.c_uint64 * 2)(1, ctypes.addressof(program))
+    call(157, 22, 2, ctypes.addressof(fprog), 0, 0)
+
+
+def lease():
+    path = os.path.join(STATE, "leased")
+    open(path, "w", encoding="ascii").close()
+    fd = os.open(path, os.O_RDONLY)
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    return fd
+
+
+def notify():
+    fd = os.open(STATE, os.O_RDONLY)
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    fcntl.fcntl(fd, fcntl.F_NOTIFY, 2)
+    return fd
+
+
+def io_uring():
+    return call(425, 4, ctypes.create_string_buffer(120))
+
+
+def aio():
+    return call(206, 8, ctypes.addressof(slot))
+
+
+slot = ctypes.create_string_buffer(8)
+
+
+def landlock():
+    access = ctypes.create_string_buffer((1).to_bytes(8, "little"))
+    fd = call(444, access, 8, 0)
+    return fd
+
+
+def bpf_map():
+    attr = ctypes.create_string_buffer(b"".join(value.to_bytes(4, "little") for value in (2, 4, 8, 1)) + bytes(112))
+    return call(321, 0, attr, 128)
+
+
+def perf():
+    attr = ctypes.create_string_buffer((1).to_bytes(4, "little") + (120).to_bytes(4, "little") + bytes(112))
+    return call(298, attr, 0, -1, -1, 0)
+
+
+def queue():
+    return call(240, b"overlayctl-test", os.O_CREAT | os.O_RDWR, 0o600, 0)
+
+
+def unshare(name):
+    return lambda: call(272, NEW[name])
+
+
+def mempolicy():
+    mask = ctypes.create_string_buffer((1).to_bytes(8, "little"))
+    call(238, 1, mask, 64)
+
+
+def ports():
+    call(173, 0x80, 1, 1)
+
+
+def packet():
+    return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+
+
+# kind: (what makes it, a part of the reason)
+KINDS = {
+    "tcp-listen": (held_by(lambda: socket.create_server(("127.0.0.1", 0))), "listens on"),
+    "tcp-talk": (tcp_connection, "TCP connection"),
+    "udp": (held_by(udp), "UDP"),
+    "raw": (held_by(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)), "socket"),
+    "packet": (held_by(packet), "packet socket"),
+    "crypto-sock": (held_by(lambda: socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET)), "address family"),
+    "io_uring": (held_by(io_uring), "io_uring"),
+    "aio": (aio, "AIO"),
+    "userfaultfd": (held_by(lambda: call(323, 0)), "userfaultfd"),
+    "fanotify": (held_by(lambda: call(300, 0, 0)), "fanotify"),
+    "perf": (held_by(perf), "perf"),
+    "bpf": (held_by(bpf_map), "bpf"),
+    "landlock": (held_by(landlock), "ruleset"),
+    "mqueue": (held_by(queue), ""),
+    "lease": (held_by(lease), "lease"),
+    "dnotify": (held_by(notify), "F_NOTIFY"),
+    "seccomp": (seccomp, "seccomp"),
+    "ptrace": (traced, "traced"),
+    "clone-fs": (shared_folder, "CLONE_FS"),
+    "mempolicy": (mempolicy, "NUMA"),
+    "ioperm": (ports, "ioperm"),
+    "block-device": (device("/dev/vda"), ""),
+    "mem": (device("/dev/mem"), ""),
+    "rtc": (device("/dev/rtc0"), ""),
+    "loop": (device("/dev/loop-control"), ""),
+    "input": (device("/dev/input/event0"), ""),
+    "tun": (device("/dev/net/tun"), ""),
+    "fuse": (device("/dev/fuse"), ""),
+}
+KINDS.update({"ns-" + name: (unshare(name), "namespace") for name in NEW})
+
+# It is a child of the process, the next PID, that is refused.
+IN_CHILD = {"ptrace", "clone-fs"}
+
+
+def hold(name, done):
+    with open("/proc/self/comm", "w", encoding="ascii") as comm:
+        comm.write(name)
+    try:
+        KINDS[name][0]()
+        os.write(done, b"+")
+    except (Missing, OSError) as error:
+        os.write(done, f"-{error}".encode())
+    os.close(done)
+    while True:
+        signal.pause()
+
+
+def start():
+    os.makedirs(STATE, exist_ok=True)
+    os.system("ip link set lo up; modprobe -a tun fuse loop af_alg 2>/dev/null")
+    null = os.open("/dev/null", os.O_RDWR)
+    pids = {}
+    for name in KINDS:
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.setsid()
+            for fd in 0, 1, 2:
+                os.dup2(null, fd)
+            hold(name, writer)
+        os.close(writer)
+        said = os.read(reader, 200).decode()
+        os.close(reader)
+        if said == "+":
+            pids[name] = pid
+        else:
+            print(f"{name}: not in this kernel: {said[1:]}")
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    with open(NOTES, "w", encoding="ascii") as out:
+        json.dump(pids, out)
+
+
+def verify():
+    with open(NOTES, encoding="ascii") as text:
+        pids = json.load(text)
+    done = subprocess.run(["overlayctl", "check", "--next-kernel", "--json"], stdout=subprocess.PIPE, check=False)
+    if done.returncode != 3:
+        sys.exit(f"overlayctl check has ended with {done.returncode}")
+    told = json.loads(done.stdout)["refusals"]
+    wrong = []
+    for name, pid in pids.items():
+        reasons = [row["object"] + ": " + row["reason"] for row in told if row.get("pid") in (pid, pid + (name in IN_CHILD))]
+        if not any(KINDS[name][1].lower() in reason.lower() for reason in reasons):
+            wrong.append(f"{name}: PID {pid} is refused for {reasons or 'nothing'}")
+        if not os.path.exists(f"/proc/{pid}"):
+            wrong.append(f"{name}: PID {pid} is gone")
+    if wrong:
+        sys.exit("\n".join(wrong))
+    print(f"{len(pids)} kinds are refused, and the processes are there: {', '.join(sorted(pids))}")
+
+
+if sys.argv[1:] not in (["start"], ["verify"]):
+    sys.exit("usage: kinds.py start|verify")
+globals()[sys.argv[1]]()
