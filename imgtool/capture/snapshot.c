@@ -85,10 +85,9 @@ int snapshot_freeze(struct snapshot *s, struct ohib_err *err)
 	if (ioctl(s->fd, SNAPSHOT_FREEZE, 0)) {
 		int e = errno;
 
-		return ohib_err_set(
-			err, -e, "freezing processes: %s",
-			e == EBUSY ? "a task did not freeze in time; the kernel log names it"
-				   : strerror(e));
+		if (e == EBUSY)
+			return capture_unfrozen(err);
+		return ohib_err_set(err, -e, "freezing processes: %s", strerror(e));
 	}
 	s->frozen = true;
 	return 0;

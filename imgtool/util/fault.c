@@ -95,8 +95,8 @@ static void take_setting(void)
 #define PVPANIC 0x505	/* QEMU: -device pvpanic -action panic=pause */
 
 /*
- * The line is out and the machine stopped before another instruction is done, which nothing that goes by way of
- * the kernel could promise; and no descriptor is opened. Without these devices nothing happens.
+ * The line is out and the machine stopped within microseconds, which nothing that goes by way of the kernel could
+ * promise; and no descriptor is opened. Without these devices nothing happens.
  */
 static void stop(const struct row *row, unsigned int count)
 {

@@ -15,8 +15,8 @@ from lib.common import CACHE, HarnessError, say
 # Lines that no healthy kernel prints.
 BAD_LINE = re.compile(rb"BUG:|Oops|[Pp]anic|WARNING: possible|general protection|Call Trace|lockdep|"
                       rb"Internal error|unable to handle|Kernel stack is corrupted")
-# Lines that match BAD_LINE and are well: the boot parameters, told in full.
-WELL_LINE = re.compile(rb"Command line:|lockdep is turned off")
+# Lines that match BAD_LINE and are well: the boot parameters, told in full, and the name of a device.
+WELL_LINE = re.compile(rb"Command line:|lockdep is turned off|pvpanic")
 LIBC = ctypes.CDLL(None)
 CMDLINE = "console=tty0 console=ttyS0,115200 nomodeset norandmaps watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=180"
 
