@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * To be preloaded: the FAIL_NTH-th allocation of a program gives NULL, those of its libraries included. With
- * FAIL_NTH=0 none does. How many there were is written to the file FAIL_COUNT.
+ * To be preloaded: the FAIL_NTH-th allocation that a program itself asks for gives NULL. With FAIL_NTH=0 none does.
+ * How many there were is written to the file FAIL_COUNT. Those of shared libraries do not count: json-c, for one,
+ * does not look whether it has got the memory for a key.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +19,27 @@ void *__libc_realloc(void *p, size_t n);
 
 static atomic_ulong seen;
 static unsigned long nth;
+static const char *text_begin, *text_end;	/* of the program */
+
+static int find_program(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size, (void)arg;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
+
+		if (ph->p_type == PT_LOAD && ph->p_flags & PF_X) {
+			text_begin = (const char *)info->dlpi_addr + ph->p_vaddr;
+			text_end = text_begin + ph->p_memsz;
+		}
+	}
+	return 1; /* the program comes first */
+}
 
 __attribute__((constructor)) static void begin(void)
 {
 	const char *text = getenv("FAIL_NTH");
 
+	dl_iterate_phdr(find_program, NULL);
 	nth = text ? strtoul(text, NULL, 10) : 0;
 	seen = 0;
 }
@@ -37,9 +55,9 @@ __attribute__((destructor)) static void end(void)
 	}
 }
 
-static int fails(void)
+static int fails(const char *caller)
 {
-	if (++seen != nth || !nth)
+	if (caller < text_begin || caller >= text_end || ++seen != nth)
 		return 0;
 	errno = ENOMEM;
 	return 1;
@@ -47,17 +65,17 @@ static int fails(void)
 
 void *malloc(size_t n)
 {
-	return fails() ? NULL : __libc_malloc(n);
+	return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
 }
 
 void *calloc(size_t k, size_t n)
 {
-	return fails() ? NULL : __libc_calloc(k, n);
+	return fails(__builtin_return_address(0)) ? NULL : __libc_calloc(k, n);
 }
 
 void *realloc(void *p, size_t n)
 {
-	return fails() ? NULL : __libc_realloc(p, n);
+	return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(p, n);
 }
 
 void *reallocarray(void *p, size_t k, size_t n)
@@ -68,5 +86,5 @@ void *reallocarray(void *p, size_t k, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return fails() ? NULL : __libc_realloc(p, all);
+	return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(p, all);
 }
