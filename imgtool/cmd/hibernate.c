@@ -93,7 +93,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /* Files without a name are kept in memory until the image is written. */
-#define GHOSTS_MAX (256u << 20)
 #define TRIES 5
 
 /* --- progress on the console */
@@ -198,7 +197,7 @@ static int add_ghosts(void *arg, struct ohib_writer *w, struct ohib_err *err)
 	int r;
 
 	(void)arg;
-	r = ghosts_collect(GHOSTS_MAX, &data, &len, err);
+	r = ghosts_collect(GHOSTS_BYTES_MAX, &data, &len, err);
 	if (!r && data)
 		r = ohib_writer_section(w, OHIB_SEC_GHOSTS, data, len, true, err);
 	return r;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Collects the contents of nameless files for the image.
- * Reads: /proc/PID/{fd,map_files,exe} and the files. Writes: memory only; access times stay as they are.
+ * Reads: /proc/PID/{fd,map_files,exe,cwd} and the files. Writes: memory only; access times stay as they are.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,8 @@
 #include "util/map.h"
 #include "util/vec.h"
 
-#define FL_CARRIED (FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_SYNC_FL)
+#define FL_CARRIED (FS_NODUMP_FL | FS_NOATIME_FL | FS_SYNC_FL)
+#define FL_FIXED (FS_IMMUTABLE_FL | FS_APPEND_FL | FS_ENCRYPT_FL | FS_VERITY_FL)
 
 struct collect {
 	u8 *buf;
@@ -186,7 +187,7 @@ static int put_file(struct collect *c, u64 id, int fd, const struct stat *st, co
 	g->id = id;
 	g->dev = st->st_dev;
 	g->ino = st->st_ino;
-	g->size = (u64)st->st_size;
+	g->size = S_ISREG(st->st_mode) ? (u64)st->st_size : 0;
 	g->mode = st->st_mode;
 	g->uid = st->st_uid;
 	g->gid = st->st_gid;
@@ -194,6 +195,9 @@ static int put_file(struct collect *c, u64 id, int fd, const struct stat *st, co
 	g->mtime_ns = st->st_mtim.tv_sec * (s64)NSEC_PER_SEC + st->st_mtim.tv_nsec;
 	if (!ioctl(fd, FS_IOC_GETFLAGS, &flags))
 		g->fs_flags = (u32)flags & FL_CARRIED;
+	if (flags & FL_FIXED)
+		return ohib_err_set(c->err, -EPERM, "deleted file %s is immutable, append-only, "
+						    "encrypted or sealed: close it first", path);
 	r = put_xattrs(c, at, fd, path);
 	if (r)
 		return r;
@@ -237,7 +241,7 @@ static int one_link(struct collect *c, const char *link)
 	struct stat st;
 	u64 id;
 
-	if (stat(link, &st) || !S_ISREG(st.st_mode) || st.st_nlink)
+	if (stat(link, &st) || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) || st.st_nlink)
 		return 0; /* a socket, a pipe … or gone: nothing that this is about */
 	id = ghost_id(st.st_dev, st.st_ino);
 	if (map_get(&c->seen, id))
@@ -281,6 +285,7 @@ static int one_folder(struct collect *c, const char *folder)
 
 static int one_process(struct collect *c, const char *pid)
 {
+	static const char *const links[] = { "exe", "cwd" };
 	char path[300];
 	int r;
 
@@ -292,8 +297,11 @@ static int one_process(struct collect *c, const char *pid)
 	r = one_folder(c, path);
 	if (r)
 		return r;
-	snprintf(path, sizeof(path), "/proc/%s/exe", pid);
-	return one_link(c, path);
+	for (size_t i = 0; !r && i < ARRAY_SIZE(links); i++) {
+		snprintf(path, sizeof(path), "/proc/%s/%s", pid, links[i]);
+		r = one_link(c, path);
+	}
+	return r;
 }
 
 static int all_processes(struct collect *c)

@@ -97,7 +97,9 @@ static bool ghost_valid(const struct ohib_ghost *g, u64 left)
 	if (g->xattrs_len % OHIB_GHOSTS_ALIGN || fixed > g->record_len ||
 	    g->data_len > g->record_len || padded(g->data_len) != g->record_len - fixed)
 		return false;
-	return S_ISREG(g->mode) && g->size <= INT64_MAX && g->id == ghost_id(g->dev, g->ino) &&
+	if (!S_ISREG(g->mode) && !(S_ISDIR(g->mode) && !g->size))
+		return false;
+	return g->size <= INT64_MAX && g->id == ghost_id(g->dev, g->ino) &&
 	       xattrs_valid(g) && extents_valid(g);
 }
 
@@ -240,9 +242,12 @@ int ghosts_write(const struct ghosts *g, u64 id, int fd, struct ohib_err *err)
 
 	if (!r)
 		return ohib_err_set(err, -ENOENT, "a deleted file's contents are not in the image");
-	ret = write_data(r, fd, err);
+	ret = S_ISREG(r->mode) ? write_data(r, fd, err) : 0;
 	if (ret)
 		return ret;
+	/* what its folder's default access control list has given it */
+	fremovexattr(fd, "system.posix_acl_access");
+	fremovexattr(fd, "system.posix_acl_default");
 	/* chown takes set-id bits away, and a file's mode is part of its access control list */
 	if (fchown(fd, r->uid, r->gid))
 		return failed(r, "its owner", err);
@@ -263,15 +268,26 @@ int ghosts_write(const struct ghosts *g, u64 id, int fd, struct ohib_err *err)
 	return ioctl(fd, FS_IOC_SETFLAGS, &flags) ? failed(r, "its flags", err) : 0;
 }
 
+static void check_one(const struct ghosts *g, struct machine *m, const struct m_path *p,
+		      const struct m_ghost *ghost)
+{
+	const struct ohib_ghost *have = map_get(&g->by_id, ghost ? ghost->ghost_id : 0);
+
+	if (!ghost || !ghost->ghost_id ||
+	    (have && (have->mode & S_IFMT) == (ghost->mode & S_IFMT)))
+		return;
+	refuse(&m->refusals, 0, "", p && p->path ? p->path : "a file",
+	       "has been deleted, and its contents are not in the image");
+}
+
 void ghosts_check(const struct ghosts *g, struct machine *m)
 {
+	struct m_process *p;
 	struct m_file *f;
 
-	vec_foreach(f, &m->files) {
-		if (f->kind != M_FILE_REG || !f->ghost || !f->ghost->ghost_id ||
-		    ghosts_has(g, f->ghost->ghost_id))
-			continue;
-		refuse(&m->refusals, 0, "", f->path && f->path->path ? f->path->path : "a file",
-		       "has been deleted, and its contents are not in the image");
-	}
+	vec_foreach(f, &m->files)
+		if (f->kind == M_FILE_REG || f->kind == M_FILE_DIR || f->kind == M_FILE_PATH)
+			check_one(g, m, f->path, f->ghost);
+	vec_foreach(p, &m->processes)
+		check_one(g, m, p->cwd, p->cwd ? p->cwd->ghost : NULL);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Contents of files on disk that are open or mapped and have no name: collected before the file
- * systems are frozen, put back by restore. The format is image/ghosts_format.h.
+ * Contents of files on disk that are open or mapped and have no name, and what is to be known of such
+ * folders: collected before the file systems are frozen, put back by restore. The format is
+ * image/ghosts_format.h.
  */
 #pragma once
 
@@ -12,13 +13,15 @@ struct machine;
 struct ohib_image;
 struct ghosts;
 
+#define GHOSTS_BYTES_MAX (256u << 20)	/* of all of them: memory, and the image's section */
+
 /* What m_ghost.ghost_id and a record are known by. Never 0. */
 u64 ghost_id(u64 dev, u64 ino);
 
 /*
- * Read every nameless file that a process has open, mapped or runs, through /proc. To be called when
+ * Read every nameless file that a process has open, mapped, runs or stands in, through /proc. To be called when
  * user tasks are frozen and file systems are not. @data is to be freed by the caller; NULL and 0
- * when there is none. -EFBIG: more than @max bytes, with the file's name in @err.
+ * when there is none. -EFBIG: more than @max bytes, with the file's name in @err. -EPERM: a file that could not be written again.
  */
 int ghosts_collect(size_t max, void **data, size_t *len, struct ohib_err *err);
 
@@ -33,8 +36,7 @@ void ghosts_free(struct ghosts *g);
 
 bool ghosts_has(const struct ghosts *g, u64 id);
 /*
- * Write contents, owner, mode, attributes and times of @id into the empty file @fd. chattr flags come
- * last, and make the file what it was: immutable, say. -ENOENT: no such ghost.
+ * Write contents, owner, mode, attributes, times and flags of @id into the empty file or folder @fd. -ENOENT: no such ghost.
  */
 int ghosts_write(const struct ghosts *g, u64 id, int fd, struct ohib_err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Section OHIB_SEC_GHOSTS: files on disk that have no name any more but are in use. The next mount of
- * their file system gives their blocks up (orphan list), so their contents travel in the image.
+ * Section OHIB_SEC_GHOSTS: files and folders (without contents) on disk that have no name any more but
+ * are in use. The next mount of their file system gives their blocks up (orphan list), so their contents travel in the image.
  *
  *	header
  *	record: fixed part, xattrs, extents, data of the extents one after the other; each of the four

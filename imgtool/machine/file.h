@@ -108,13 +108,16 @@ struct m_inotify {
 };
 
 /*
- * A regular file that is open or mapped under a name that is gone. One for each inode: descriptions of
- * the same file have the same m_ghost. Its contents are in one of three places.
+ * A regular file or folder that is in use under a name that is gone. One for each inode: descriptions
+ * of the same file have the same m_ghost. Its contents are in one of three places.
  */
 struct m_ghost {
 	u64 ghost_id;		/* on disk, no name at all: entry in OHIB_SEC_GHOSTS; 0: not there */
 	struct m_inode *inode;	/* tmpfs, ramfs: contents in memory; may be in the tree by another name */
 	bool linked;		/* on disk under another name: opened by m_file.id, as a file handle */
+	u64 ino;
+	u32 generation, mode;
+	u64 size;
 	bool linkable;		/* O_TMPFILE without O_EXCL: linkat() may give it a name yet */
 	void *restore;		/* restore's own */
 };
@@ -138,7 +141,7 @@ struct m_file {
 	u32 nr_refs;		/* descriptors that refer to it */
 	bool hung_up;		/* M_FILE_TTY: vhangup() cut it off; reads end, writes fail */
 	union {
-		struct m_ghost *ghost;		/* M_FILE_REG: unlinked; NULL: linked */
+		struct m_ghost *ghost;		/* M_FILE_REG, _DIR, _PATH: unlinked; NULL: linked */
 		struct m_pipe *pipe;
 		struct m_eventfd *eventfd;
 		struct m_epoll *epoll;

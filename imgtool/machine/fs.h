@@ -16,6 +16,8 @@ enum m_fs_kind {
 	M_FS_INTERNAL,		/* pipefs, sockfs, anon_inodefs …: never mounted */
 };
 
+struct m_ghost;
+
 struct m_xattr {
 	char *name;
 	void *value;
@@ -82,6 +84,7 @@ struct m_path {
 	struct m_mount *mnt;	/* NULL: internal (pipe, anon inode …) */
 	char *path;		/* absolute, as seen from the namespace's root; without " (deleted)" */
 	bool unlinked;		/* the name is gone, or stands for another file now */
+	struct m_ghost *ghost;	/* a working folder that was removed */
 };
 
 /* How a file on disk is told to be the same one. */

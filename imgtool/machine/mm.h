@@ -38,6 +38,7 @@ struct m_vma {
 	enum m_vma_kind kind;
 	int prot;		/* PROT_* */
 	int flags;		/* MAP_SHARED or MAP_PRIVATE, MAP_GROWSDOWN, MAP_NORESERVE, MAP_LOCKED */
+	bool account;		/* VM_ACCOUNT: charged as memory; stays when a mapping becomes read-only */
 	bool locked;		/* mlock: VM_LOCKED */
 	bool lockonfault;
 	/* madvise state: MADV_* to be issued again */

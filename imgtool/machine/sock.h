@@ -34,6 +34,7 @@ struct m_sock {
 	u32 addr_len;
 	struct m_path *path;	/* unix: the socket's inode in a file system */
 	u32 path_mode, path_uid, path_gid;
+	bool accepted;		/* unix: has its listener's address, and has not bound it itself */
 	s32 backlog;
 	u64 peer_kaddr;
 	struct m_sock *peer;	/* unix: connected to */

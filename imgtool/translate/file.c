@@ -64,7 +64,9 @@ static void find_kind(struct xlate *x, u64 file, struct m_file *f)
 	if (x_u64(x, file, F_FILE_MODE) & FMODE_PATH) {
 		f->kind = M_FILE_PATH;
 		f->flags |= O_PATH;
-		if (!f->path || f->path->unlinked)
+		if (f->path && (S_ISREG(f->id.mode) || S_ISDIR(f->id.mode)))
+			f->ghost = xlate_ghost(x, f->path, f->inode_kaddr);
+		else if (!f->path || f->path->unlinked)
 			x_refuse(x, "is an O_PATH descriptor of what has no name any more");
 		return;
 	}

@@ -1,43 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Open or mapped regular files whose name is gone: deleted, replaced by an upgrade, or O_TMPFILE.
+ * Regular files and folders that are in use and whose name is gone: deleted, replaced by an upgrade,
+ * or O_TMPFILE.
  * Source: fs/dcache.c (d_tmpfile, d_delete), fs/namei.c (vfs_tmpfile), include/linux/fs.h.
  */
 #include <errno.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "ghost/ghost.h"
 #include "translate/xlate.h"
 
 #define I_LINKABLE (1u << 10)	/* include/linux/fs.h, since 3.11: f4e0c30c191f */
 
-void xlate_ghost(struct xlate *x, u64 file, struct m_file *f)
+/* On a disk, and nothing leads to it any more: made anew, with what is collected of it. */
+static void no_link(struct xlate *x, const struct m_path *p, u64 inode, struct m_ghost *g)
 {
-	struct m_superblock *sb = xlate_sb(x, x_u64(x, f->inode_kaddr, F_INODE_SB));
-	struct m_ghost *g;
+	const struct m_superblock *sb = p->mnt->sb;
 
-	(void)file;
-	if (!sb || !f->path || !f->path->unlinked)
-		return;
-	f->ghost = map_get(&x->ghosts, f->inode_kaddr);
-	if (f->ghost)
-		return;
-	g = x_new(x, struct m_ghost);
-	if (!g || map_put(&x->ghosts, f->inode_kaddr, g)) {
-		ohib_err_set(&x->err, -ENOMEM, "out of memory");
-		return;
+	g->ghost_id = ghost_id(sb->dev, g->ino);
+	if (sb->readonly || p->mnt->flags & MS_RDONLY)
+		x_refuse(x, "has been deleted while in use, and its file system is read-only now: "
+			    "close it, or restart the process");
+	if (!strcmp(sb->fstype, "ext2"))
+		x_refuse(x, "has been deleted while in use, and ext2 keeps no list of such files: close it, "
+			    "or restart the process");
+	/* What is on its way to the disk is not counted here, but when the contents are collected. */
+	x->ghost_bytes += S_ISREG(g->mode) ? x_u64(x, inode, F_INODE_BLOCKS) * 512 : 0;
+	if (x->live && x->ghost_bytes > GHOSTS_BYTES_MAX)
+		x_refuse(x, "has been deleted while in use, and such files have more than %u MB "
+			    "together: restart the process", GHOSTS_BYTES_MAX >> 20);
+}
+
+struct m_ghost *xlate_ghost(struct xlate *x, const struct m_path *p, u64 inode)
+{
+	struct m_ghost *g = map_get(&x->ghosts, inode);
+
+	if (g || !p || !p->unlinked || x_failed(x))
+		return g;
+	if (!p->mnt || (p->mnt->sb->kind != M_FS_BLOCK && p->mnt->sb->kind != M_FS_TMPFS &&
+			p->mnt->sb->kind != M_FS_RAMFS)) {
+		x_refuse(x, "has been removed from a file system that cannot have it again (%s)",
+			 p->mnt ? p->mnt->sb->fstype : "not in the mount tree");
+		return NULL;
 	}
-	g->linkable = x_u64(x, f->inode_kaddr, F_INODE_STATE) & I_LINKABLE;
-	if (sb->kind != M_FS_BLOCK)
-		g->inode = xlate_inode(x, f->inode_kaddr);
-	else if (x_u64(x, f->inode_kaddr, F_INODE_NLINK))
+	g = x_new(x, struct m_ghost);
+	if (!g || map_put(&x->ghosts, inode, g)) {
+		ohib_err_set(&x->err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	g->ino = x_u64(x, inode, F_INODE_INO);
+	g->generation = x_u64(x, inode, F_INODE_GENERATION);
+	g->mode = x_u64(x, inode, F_INODE_MODE);
+	g->size = x_u64(x, inode, F_INODE_SIZE);
+	g->linkable = x_u64(x, inode, F_INODE_STATE) & I_LINKABLE;
+	if (p->mnt->sb->kind != M_FS_BLOCK)
+		g->inode = xlate_inode(x, inode);
+	else if (x_u64(x, inode, F_INODE_NLINK))
 		g->linked = true;
 	else
-		g->ghost_id = ghost_id(sb->dev, f->id.ino);
-	/*
-	 * Their file system has them on its list of orphans, so that all has to be built twice, on either
-	 * side of the commit; a failure on the far side would lose the machine. Not until that is proven.
-	 */
-	if (g->ghost_id)
-		x_refuse(x, "has been deleted while in use, which cannot be carried yet: restart the process");
-	f->ghost = g;
+		no_link(x, p, inode, g);
+	return x_failed(x) ? NULL : g;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 
 #include "translate/xlate.h"
 
@@ -25,6 +26,7 @@
 #define VM_RAND_READ 0x00010000ull
 #define VM_DONTCOPY 0x00020000ull
 #define VM_LOCKONFAULT 0x00080000ull
+#define VM_ACCOUNT 0x00100000ull
 #define VM_NORESERVE 0x00200000ull
 #define VM_HUGETLB 0x00400000ull
 #define VM_SYNC 0x00800000ull
@@ -194,6 +196,7 @@ static void vma_flags(struct xlate *x, u64 flags, struct m_vma *v)
 	v->flags |= (flags & VM_GROWSDOWN ? MAP_GROWSDOWN : 0) |
 		    (flags & VM_NORESERVE ? MAP_NORESERVE : 0);
 	v->maywrite = flags & VM_MAYWRITE;
+	v->account = flags & VM_ACCOUNT;
 	v->locked = flags & VM_LOCKED;
 	v->lockonfault = flags & VM_LOCKONFAULT;
 	v->dontfork = flags & VM_DONTCOPY;
@@ -323,6 +326,18 @@ static void address_limits(struct xlate *x, u64 kmm, struct m_mm *mm)
 		mm->auxv_len = ARRAY_SIZE(mm->auxv);
 }
 
+/* PR_SET_MM_EXE_FILE takes nothing else: kernel/sys.c, prctl_set_mm_exe_file(). */
+static void check_exe(struct xlate *x, const struct m_file *exe)
+{
+	if (!exe || !exe->path)
+		return;
+	x_object(x, "program %s", exe->path->path);
+	if (!(exe->id.mode & 0111))
+		x_refuse(x, "is not executable any more (chmod): restart the process");
+	else if (exe->path->mnt && exe->path->mnt->flags & MS_NOEXEC)
+		x_refuse(x, "is on a file system that is noexec now: restart the process");
+}
+
 struct m_mm *xlate_mm(struct xlate *x, u64 kmm)
 {
 	struct m_mm *mm = map_get(&x->mms, kmm);
@@ -349,7 +364,9 @@ struct m_mm *xlate_mm(struct xlate *x, u64 kmm)
 		x_refuse(x, "uses Linux AIO (io_setup), which cannot be carried yet");
 	if (x_u64(x, kmm, F_MM_LDT))
 		x_refuse(x, "has a local descriptor table (modify_ldt)");
+	x_object(x, "program");
 	mm->exe = xlate_file(x, x_u64(x, kmm, F_MM_EXE_FILE));
+	check_exe(x, mm->exe);
 	collect_vmas(x, kmm, &l);
 	for (i = 0; i < l.vmas.n && !x_failed(x); i++)
 		xlate_vma(x, l.vmas.v[i], pgd, mm);

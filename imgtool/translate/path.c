@@ -52,8 +52,9 @@ static bool dentry_unlinked(struct xlate *x, u64 dentry)
 /*
  * Path of @dentry in mount @mnt (a struct mount). The mount's own place is known already when its
  * m_mount is; the walk goes through the kernel's objects either way, so that order does not matter.
+ * @adrift: there is no way from it to the mount's root.
  */
-static char *full_path(struct xlate *x, u64 mnt, u64 dentry)
+static char *full_path(struct xlate *x, u64 mnt, u64 dentry, bool *adrift)
 {
 	struct path_buf b = { .pos = PATH_BYTES };
 	unsigned int depth;
@@ -75,8 +76,10 @@ static char *full_path(struct xlate *x, u64 mnt, u64 dentry)
 			continue;
 		}
 		parent = x_u64(x, dentry, F_DENTRY_PARENT);
-		if (parent == dentry)
-			break; /* a root that is not this mount's: detached or internal */
+		if (parent == dentry) {
+			*adrift = true;
+			break; /* internal, or opened by its number (d_obtain_alias) */
+		}
 		if (!prepend_dentry(x, &b, dentry))
 			return NULL;
 		dentry = parent;
@@ -113,6 +116,7 @@ struct m_path *xlate_path(struct xlate *x, u64 vfsmount, u64 dentry)
 {
 	u64 key = dentry * 31 + vfsmount, mnt = x_container(x, vfsmount, F_MNT_MNT);
 	struct m_path *p = map_get(&x->paths, key);
+	bool adrift = false;
 
 	if (p || !dentry || !vfsmount)
 		return p;
@@ -121,9 +125,10 @@ struct m_path *xlate_path(struct xlate *x, u64 vfsmount, u64 dentry)
 		return NULL;
 	p->mnt = map_get(&x->mounts, mnt);
 	p->unlinked = dentry_unlinked(x, dentry);
-	p->path = full_path(x, mnt, dentry);
+	p->path = full_path(x, mnt, dentry, &adrift);
 	if (!p->path)
 		return NULL;
+	p->unlinked |= adrift && p->mnt;
 	if (map_put(&x->paths, key, p))
 		ohib_err_set(&x->err, -ENOMEM, "out of memory");
 	return p;

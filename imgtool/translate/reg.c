@@ -26,7 +26,8 @@ static bool reg_match(struct xlate *x, u64 file, const char *fop, u32 mode)
 
 static void reg_translate(struct xlate *x, u64 file, struct m_file *f)
 {
-	xlate_ghost(x, file, f);
+	(void)file;
+	f->ghost = xlate_ghost(x, f->path, f->inode_kaddr);
 }
 
 const struct xlate_kind xlate_kind_reg = {
@@ -47,8 +48,8 @@ static void dir_translate(struct xlate *x, u64 file, struct m_file *f)
 	(void)file;
 	if (!f->path || !f->path->mnt)
 		x_refuse(x, "is a directory outside the mount tree");
-	else if (f->path->unlinked)
-		x_refuse(x, "is a directory that has been removed");
+	else
+		f->ghost = xlate_ghost(x, f->path, f->inode_kaddr);
 }
 
 const struct xlate_kind xlate_kind_dir = {

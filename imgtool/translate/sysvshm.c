@@ -51,15 +51,26 @@ static int one_segment(struct xlate *x, u64 index, u64 perm, void *arg)
 	return x->err.code;
 }
 
-static void refuse_all(struct xlate *x, u64 ids, const char *what)
-{
-	u64 n = x_u64(x, ids, F_IPC_IN_USE);
+struct refused {
+	const char *what;
+	char letter;	/* of ipcs and ipcrm */
+};
 
-	if (!n)
-		return;
-	x_object(x, "%s", what);
-	x_refuse(x, "%llu in use, which cannot be carried yet: ipcs lists them, ipcrm removes them",
-		 (unsigned long long)n);
+static int refuse_one(struct xlate *x, u64 index, u64 perm, void *arg)
+{
+	const struct refused *f = arg;
+	s64 id = x_s64(x, perm, F_IPC_ID);
+
+	(void)index;
+	x_object(x, "SysV %s %lld (key %#llx)", f->what, (long long)id,
+		 (unsigned long long)(u32)x_s64(x, perm, F_IPC_KEY));
+	x_refuse(x, "cannot be carried yet; ipcrm -%c %lld removes it", f->letter, (long long)id);
+	return x->err.code;
+}
+
+static void refuse_all(struct xlate *x, u64 ids, struct refused f)
+{
+	x_xarray(x, x_addr(x, ids, F_IPC_IDR), refuse_one, &f);
 }
 
 void xlate_sysvipc(struct xlate *x)
@@ -68,8 +79,8 @@ void xlate_sysvipc(struct xlate *x)
 	u64 size = x->f->size[T_IPC_IDS], queues;
 
 	ids = x_addr(x, ns, F_IPCNS_IDS);
-	refuse_all(x, ids + IDS_SEM * size, "SysV semaphores");
-	refuse_all(x, ids + IDS_MSG * size, "SysV message queues");
+	refuse_all(x, ids + IDS_SEM * size, (struct refused){ "semaphore set", 's' });
+	refuse_all(x, ids + IDS_MSG * size, (struct refused){ "message queue", 'q' });
 	queues = x_u64(x, ns, F_IPCNS_MQ_COUNT);
 	if (queues) {
 		x_object(x, "POSIX message queues");

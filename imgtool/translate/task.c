@@ -212,6 +212,11 @@ static void fs_struct(struct xlate *x, u64 task, struct m_process *p)
 	p->cwd = xlate_path(x, x_u64(x, pwd, F_PATH_MNT), x_u64(x, pwd, F_PATH_DENTRY));
 	if (p->cwd && p->cwd->unlinked) {
 		x_object(x, "working directory %s", p->cwd->path);
+		p->cwd->ghost = xlate_ghost(x, p->cwd, x_u64(x, x_u64(x, pwd, F_PATH_DENTRY),
+							     F_DENTRY_INODE));
+	}
+	if (p->root && p->root->unlinked) {
+		x_object(x, "root directory %s", p->root->path);
 		x_refuse(x, "has been removed");
 	}
 	/* fs_struct.users does not tell: PID 1 shares its own with the kernel threads */

@@ -11,6 +11,7 @@
 #include "translate/sock.h"
 
 #define SCM_FD_MAX 253	/* include/net/scm.h */
+#define UNIX_HASH_MOD 255	/* include/net/af_unix.h */
 #define UNREAD_MAX (256u << 20)	/* bytes; wmem_max and max_dgram_qlen keep far below */
 
 /* sk's own name; @len 0: it has none. */
@@ -104,6 +105,19 @@ static int one_message(struct xlate *x, u64 skb, void *arg)
 	return x->err.code;
 }
 
+/*
+ * An accepted connection has its listener's address, but is not to be found by it:
+ * net/unix/af_unix.c puts a socket that has bound an abstract name into the upper half of its
+ * table, one with a path into that of inodes.
+ */
+static bool accepted(struct xlate *x, u64 sk, const struct m_sock *s)
+{
+	if (s->type == SOCK_DGRAM || s->state != TCP_ESTABLISHED || !s->addr_len)
+		return false;
+	return x_u64(x, x_addr(x, sk, F_UNIX_PATH), F_PATH_DENTRY) ? !x_u64(x, sk, F_SK_BIND_PPREV) :
+								     x_u64(x, sk, F_SK_HASH) <= UNIX_HASH_MOD;
+}
+
 /* unix_stream_connect(): each message of a listener's queue belongs to a new connection. */
 static int one_connection(struct xlate *x, u64 skb, void *arg)
 {
@@ -112,7 +126,6 @@ static int one_connection(struct xlate *x, u64 skb, void *arg)
 	x->nesting++;
 	c = xlate_sock(x, x_u64(x, skb, F_SKB_SK));
 	x->nesting--;
-	x_refuse(x, "has connections that its owner has not accepted yet, which cannot be carried yet");
 	if (c)
 		x_push(x, &s->pending, c);
 	return x->err.code;
@@ -136,6 +149,7 @@ void xlate_unix(struct xlate *x, u64 sk, struct m_sock *s)
 
 	unix_addr(x, sk, s->addr, sizeof(s->addr), &s->addr_len);
 	bound_path(x, sk, s);
+	s->accepted = accepted(x, sk, s);
 	if (x_has(x, F_UNIX_OOB) && x_u64(x, sk, F_UNIX_OOB))
 		x_refuse(x, "has an unread out-of-band byte (MSG_OOB)");
 	if (s->state == TCP_LISTEN) {

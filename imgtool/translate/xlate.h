@@ -41,6 +41,8 @@ struct xlate {
 	struct map fs_structs;	/* struct m_process by fs_struct */
 	struct map sleepers;	/* struct m_sleep by task_struct: threads with a timer that wakes them */
 
+	u64 ghost_bytes;	/* of files on disk that have no name */
+
 	/* who is being translated, for refusals */
 	u64 init_task;		/* PID 1's task_struct */
 	pid_t pid;
@@ -183,7 +185,8 @@ void xlate_dnotify(struct xlate *x, u64 file);	/* dnotify.c */
 void xlate_lock_owners(struct xlate *x);	/* lock.c: when all descriptor tables are known */
 void xlate_sleeps(struct xlate *x);				/* sleep.c: fills x->sleepers */
 void xlate_sleep(struct xlate *x, u64 task, struct m_thread *t);
-void xlate_ghost(struct xlate *x, u64 file, struct m_file *f);	/* ghost.c: unlinked files */
+/* ghost.c: the file or folder @inode, whose name is @p; NULL when that is not gone. */
+struct m_ghost *xlate_ghost(struct xlate *x, const struct m_path *p, u64 inode);
 char *xlate_dentry_path(struct xlate *x, u64 dentry);		/* path.c: within its super block */
 u64 xlate_dev(u64 kernel_dev);	/* kernel dev_t → makedev encoding */
 

@@ -16,8 +16,11 @@
 #include "reloader/configure.h"
 #include "reloader/reloader.h"
 #include "restore/restore.h"
+#include "restore/watchdog.h"
 #include "translate/translate.h"
 #include "util/fault.h"
+
+#define SYNC_S 10
 
 struct run {
 	const char *path;
@@ -45,11 +48,13 @@ static void stage(struct run *run, const char *name)
 	end_stage(run);
 	snprintf(run->stage, sizeof(run->stage), "%s", name);
 	run->stage_begun = seconds();
+	watchdog_stage(name);
 }
 
 static void progress(void *arg, const char *name, u64 done, u64 total)
 {
 	(void)done, (void)total;
+	watchdog_beat();
 	stage(arg, name);
 }
 
@@ -61,6 +66,8 @@ static int commit(void *arg, struct ohib_err *err)
 	stage(run, "commit");
 	r = ohib_image_set_state(run->path, OHIB_STATE_SPENT, NULL, err);
 	run->committed = !r;
+	if (!r)
+		watchdog_arm();
 	return r;
 }
 
@@ -84,8 +91,12 @@ static int settle(void *arg, struct ohib_err *err)
 {
 	struct run *run = arg;
 
+	int r;
+
 	stage(run, "settle");
-	return configure_settle(&run->config, err);
+	r = configure_settle(&run->config, err);
+	watchdog_stop();
+	return r;
 }
 
 static int ghost(void *arg, u64 id, int fd, struct ohib_err *err)
@@ -163,11 +174,39 @@ static int unfit(const struct ohib_err *err)
 	return RELOAD_UNFIT;
 }
 
+static void tell_quiet(const struct watchdog_seen *s)
+{
+	if (s->tid)
+		say("%s: nothing for %u s; waiting for process %d, in system call %d", s->stage,
+		    s->quiet_s, s->tid, s->nr);
+	else
+		say("%s: nothing for %u s", s->stage, s->quiet_s);
+}
+
+/* sync() may be what hangs. */
+static void boot_anew(void)
+{
+	say("the machine does not come up, and its image is spent: an ordinary boot follows");
+	if (!fork()) {
+		sync();
+		_exit(0);
+	}
+	sleep(SYNC_S);
+	reboot(RB_AUTOBOOT);
+}
+
 static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *err)
 {
+	static const struct watchdog_opts watchdog = {
+		.tell_ms = 20000, .give_up_ms = 300000, .tell = tell_quiet, .give_up = boot_anew,
+	};
 	struct run run = { .path = path, .img = img };
-	int r = resume(&run, err);
+	int r;
 
+	if (watchdog_start(&watchdog))
+		return ohib_err_set(err, -errno, "cannot start a watchdog");
+	r = resume(&run, err);
+	watchdog_stop();
 	if (r && !err->code)
 		ohib_err_set(err, r, "it did not say why");
 	if (r && run.committed)

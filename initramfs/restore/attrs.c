@@ -72,7 +72,10 @@ static int set_folders(struct restore *r, struct rproc *p)
 		ret = num;
 	if (!ret && p->m->cwd) {
 		what = "working folder";
-		fd = path_open(r, p->m->cwd->path, O_PATH | O_DIRECTORY, 0);
+		if (!p->m->cwd->unlinked)
+			fd = path_open(r, p->m->cwd->path, O_PATH | O_DIRECTORY, 0);
+		else if (ghost_open(r, p->m->cwd, p->m->cwd->ghost, O_PATH, &fd))
+			fd = -ENOENT;
 		num = fd < 0 ? fd : file_send(r, t, fd);
 		ret = num < 0 ? num : remote_syscall(t, SYS_fchdir, num);
 		if (num >= 0)

@@ -62,8 +62,11 @@ struct restore {
 	struct ghost_list *ghosts;
 	struct mount_tree *mounts;
 	bool rehearsal;			/* see restore.c */
+	VEC(char *) orphan_nodes;	/* devices of file systems that make one necessary */
+	u64 pages_later;		/* that a rehearsal did not write */
 	VEC(struct m_pipe *) pipes;
 	VEC(struct m_sock *) socks;
+	VEC(struct sock_said *) socks_said;
 	bool unix_on_disk, unix_done, unix_unlink_later;
 };
 
@@ -103,15 +106,23 @@ int tree_threads(struct restore *r, struct rproc *p);
 int tree_zombies(struct restore *r);
 void tree_kill(struct restore *r);
 int tree_reap(struct restore *r, struct rproc *parent, pid_t pid);
+/* A process for the moment, a child of PID 1's: number @pid if that can be had, else any that is free. */
+int tree_moment(struct restore *r, pid_t pid, struct rtask *h);
+void tree_moment_end(struct restore *r, struct rtask *h);
 bool tree_pid_used(struct restore *r, pid_t pid);
 
 /* space.c, pages.c, mminfo.c, vdso.c: address spaces */
+#define USER_END 0x7ffffffff000ull
 u64 space_find_stub(struct restore *r);
 int space_build(struct restore *r, struct rproc *p, struct m_mm *from);
+int space_files(struct restore *r, struct rproc *p);	/* open what it maps, and its program */
+int space_sysv(struct restore *r, struct rproc *p, const struct m_vma *v);	/* space_sysv.c */
 int space_late(struct restore *r, struct rproc *p);	/* shared writable file mappings */
 int space_map_flags(struct restore *r, struct rproc *p, struct m_vma *v);
 bool space_is_private(const struct m_vma *v);
 int pages_fill(struct restore *r, struct rproc *p, struct m_mm *from, const bool *kept);
+/* After a rehearsal: is there memory for what it did not write? */
+int pages_room(struct restore *r);
 int mminfo_set(struct restore *r, struct rproc *p);
 int vdso_plan(struct restore *r);
 int vdso_map(struct restore *r, struct rproc *p);
@@ -119,9 +130,13 @@ void vdso_plan_free(struct restore *r);
 
 /* shmem.c */
 int shmem_open(struct restore *r, struct m_shmem *s, int *fd); /* the descriptor stays shmem's */
+/* For mapping: O_RDWR, or O_RDONLY for what can never become writable. */
+int shmem_map_fd(struct restore *r, struct m_shmem *s, int access, int *fd);
 int shmem_fill(struct restore *r, struct m_shmem *s, int fd);
 int shmem_seal(struct restore *r, struct m_shmem *s);
 void shmem_close(struct restore *r);
+int shmem_sysv_all(struct restore *r);	/* those that nobody has attached as well */
+int shmem_sysv_finish(struct restore *r); /* once all is attached that was */
 
 /* files.c, kinds.c */
 struct restore_kind {
@@ -178,10 +193,16 @@ int thread_set(struct restore *r, struct rtask *t);
 void thread_time(const struct restore *r, struct rtask *t);	/* the last thing before it is let go */
 u64 thunk_make(struct restore *r, struct rtask *t, struct user_regs_struct *u);
 
-int orphans_find(struct restore *r, bool *found); /* orphans.c: among what is mounted */
+/* orphans.c: which of what is mounted makes a rehearsal necessary. */
+int orphans_find(struct restore *r);
+int orphans_unused(struct restore *r);	/* -EBUSY: one is still mounted */
+void orphans_free(struct restore *r);
 
 /* ghost.c */
-int ghost_fd(struct restore *r, struct m_file *f, int *fd); /* a file without a name; stays the list's */
+/* A file or folder without a name, which had @p's. The descriptor (O_PATH) stays the list's. */
+int ghost_fd(struct restore *r, const struct m_path *p, const struct m_ghost *g, int *fd);
+/* The same with an open file of its own; @flags as open's. */
+int ghost_open(struct restore *r, const struct m_path *p, const struct m_ghost *g, int flags, int *fd);
 void ghosts_close(struct restore *r);
 /* Open by number (a file handle); @flags as open's. Descriptor or negative errno. */
 int open_by_number(struct restore *r, const struct m_mount *mnt, u64 ino, u32 generation, int flags);

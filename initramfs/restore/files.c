@@ -8,6 +8,7 @@
 #include <linux/close_range.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <linux/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,47 @@ static bool on_disk(const struct m_file *f)
 	return f->path && f->path->mnt && f->path->mnt->sb->kind == M_FS_BLOCK;
 }
 
+/* What is opened for writing is opened behind the commit: nothing is to be in its way then. */
+static int can_write(struct restore *r, const struct m_file *f, int fd)
+{
+	struct statx stx;
+	const char *what;
+
+	if (f->kind != M_FILE_REG || (f->flags & O_ACCMODE) == O_RDONLY)
+		return 0;
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, 0, &stx))
+		return r_fail(r, -errno, "cannot look at %s", f->path->path);
+	if (stx.stx_attributes & STATX_ATTR_IMMUTABLE)
+		what = "immutable (chattr +i)";
+	else if (stx.stx_attributes & STATX_ATTR_APPEND && !(f->flags & O_APPEND))
+		what = "append-only (chattr +a)";
+	else
+		return 0;
+	return r_fail(r, -EPERM, "%s was open for writing, and is %s now", f->path->path, what);
+}
+
+/* The folders that processes stand in, likewise. */
+static int folders_check(struct restore *r)
+{
+	struct m_process *p;
+
+	vec_foreach(p, &r->m->processes) {
+		struct m_path *both[] = { p->root, p->cwd };
+
+		for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+			int fd = both[i] && !both[i]->unlinked ?
+					 path_open(r, both[i]->path, O_PATH | O_DIRECTORY, 0) : -1;
+
+			if (fd >= 0)
+				close(fd);
+			else if (both[i] && !both[i]->unlinked)
+				return r_fail_pid(r, p->pid, fd, "its folder %s is not there",
+						  both[i]->path);
+		}
+	}
+	return 0;
+}
+
 int files_check(struct restore *r)
 {
 	struct m_file *f;
@@ -98,11 +140,13 @@ int files_check(struct restore *r)
 		if (fd < 0)
 			return r_fail(r, fd, "%s is not there", f->path->path);
 		ret = same_file(r, f, fd);
+		if (!ret)
+			ret = can_write(r, f, fd);
 		close(fd);
 		if (ret)
 			return ret;
 	}
-	return 0;
+	return folders_check(r);
 }
 
 #define SETFL_FLAGS (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
@@ -165,7 +209,6 @@ int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd)
 {
 	struct open_file *o = obj(r, f);
 	int ret, i = access == O_RDWR, got;
-	char path[40];
 
 	if (!o)
 		return -ENOMEM;
@@ -173,12 +216,9 @@ int file_map_fd(struct restore *r, struct m_file *f, int access, int *fd)
 		if (f->kind == M_FILE_REG && f->path && !f->path->unlinked) {
 			got = path_open(r, f->path->path, access, 0);
 		} else if (f->kind == M_FILE_REG) {
-			ret = ghost_fd(r, f, &got);
+			ret = ghost_open(r, f->path, f->ghost, access, &got);
 			if (ret)
 				return ret;
-			snprintf(path, sizeof(path), "/proc/self/fd/%d", got);
-			got = open(path, access | O_CLOEXEC);
-			got = got < 0 ? -errno : got;
 		} else {
 			got = fcntl(file_fd(r, f), F_DUPFD_CLOEXEC, 0);
 			got = got < 0 ? -errno : got;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regular files whose name is gone. Each is found again under another name, or made anew from what
- * the image keeps of it, once however many open files it has.
+ * Files and folders whose name is gone. Each is found again under another name, or made anew from
+ * what the image keeps of it, once however many open files it has. Nobody here keeps one open for
+ * writing: it may be a program that is to run.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,15 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "engine.h"
+#include "ghost.h"
+#include "mounts.h"
 
 struct ghost_list {
 	VEC(struct ghost {
 		u64 key;
-		int fd;
+		int fd;		/* O_PATH */
+		bool unnamed;	/* shows another name than it had: nothing could be written */
 	}) list;
 };
 
@@ -42,79 +45,47 @@ int open_by_number(struct restore *r, const struct m_mount *mnt, u64 ino, u32 ge
 	return fd;
 }
 
-static int contents(struct restore *r, struct m_file *f, int fd)
+/* Open again by way of /proc. */
+static int reopen(int fd, int flags)
 {
-	const struct m_inode *in = f->ghost ? f->ghost->inode : NULL;
+	char path[40];
+	int got;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	got = open(path, flags | O_CLOEXEC);
+	return got < 0 ? -errno : got;
+}
+
+static int contents(struct restore *r, const struct m_ghost *g, const char *name, int fd)
+{
+	struct m_inode *in = g->inode;
 	int ret = 0;
 
-	if (!f->ghost)
-		return r_fail(r, -ENODATA, "%s has no name any more, and its contents are not kept",
-			      f->path ? f->path->path : "a file");
 	if (in) {
-		struct timespec ts[2] = { { in->atime_ns / (s64)NSEC_PER_SEC, in->atime_ns % (s64)NSEC_PER_SEC },
-					  { in->mtime_ns / (s64)NSEC_PER_SEC, in->mtime_ns % (s64)NSEC_PER_SEC } };
-
 		if (in->shmem && ftruncate(fd, (off_t)in->shmem->size))
 			return r_fail(r, -errno, "cannot size a file without a name");
 		ret = in->shmem ? shmem_fill(r, in->shmem, fd) : 0;
-		if (!ret && (fchown(fd, in->uid, in->gid) || fchmod(fd, in->mode & 07777) || futimens(fd, ts)))
-			ret = r_fail(r, -errno, "cannot set the owner of a file without a name");
-		return ret;
+		if (!ret)
+			ret = inode_attrs(r, in, fd, "");
+		return ret ? ret : inode_flags(r, in, fd, "");
 	}
-	if (!r->o->ghost || !f->ghost->ghost_id)
-		return r_fail(r, -ENODATA, "the image keeps nothing of %s, which has no name",
-			      f->path ? f->path->path : "a file");
-	return r->o->ghost(r->o->arg, f->ghost->ghost_id, fd, r->e);
+	if (!r->o->ghost || !g->ghost_id)
+		return r_fail(r, -ENODATA, "the image keeps nothing of %s, which has no name", name);
+	return r->o->ghost(r->o->arg, g->ghost_id, fd, r->e);
 }
 
-/* Taken away again once the file is open, so that the kernel shows it as it was: "… (deleted)". */
-static int unname(struct restore *r, char *path)
+static int make(struct restore *r, const struct m_path *p, const struct m_ghost *g, int *fd)
 {
-	char *slash = strrchr(path, '/');
-	int dir, ret = 0;
+	int rw, ret;
 
-	*slash = '\0';
-	dir = path_open(r, *path ? path : "/", O_PATH | O_DIRECTORY, 0);
-	if (dir < 0 || unlinkat(dir, slash + 1, 0))
-		ret = r_fail(r, -errno, "cannot take the name of a file away again");
-	if (dir >= 0)
-		close(dir);
-	return ret;
-}
-
-static int make(struct restore *r, struct m_file *f, int *fd)
-{
-	const char *at = f->path && f->path->mnt ? f->path->mnt->mountpoint : "/tmp";
-	char *path = NULL;
-	int ret;
-
-	*fd = -ENOENT;
-	if (f->path && !(f->ghost && f->ghost->linkable)) {
-		path = strdup(f->path->path);
-		*fd = path ? path_open(r, path, O_RDWR | O_CREAT | O_EXCL, 0600) : -ENOMEM;
-		if (*fd == -EEXIST) { /* another file has the name now */
-			free(path);
-			if (asprintf(&path, "%s.overlay-%llx", f->path->path,
-				     (unsigned long long)f->inode_kaddr) < 0)
-				return r_fail(r, -ENOMEM, "no memory");
-			*fd = path_open(r, path, O_RDWR | O_CREAT | O_EXCL, 0600);
-		}
-	}
-	if (*fd < 0) { /* never had a name, or its folder is gone */
-		free(path);
-		path = NULL;
-		*fd = path_open(r, at, O_RDWR | O_TMPFILE, 0600);
-	}
-	if (*fd < 0)
-		return r_fail(r, *fd, "cannot make a file without a name for %s",
-			      f->path ? f->path->path : "?");
-	ret = contents(r, f, *fd);
-	if (path && unname(r, path))
-		ret = ret ? ret : -EIO;
-	free(path);
-	if (ret)
-		close(*fd);
-	return ret;
+	rw = S_ISDIR(g->mode) ? ghost_create_folder(r, p) : ghost_create(r, p, g->linkable);
+	if (rw < 0)
+		return r_fail(r, rw, "cannot make %s, which has no name", p->path);
+	ret = contents(r, g, p->path, rw);
+	if (!ret)
+		*fd = reopen(rw, O_PATH);
+	close(rw);
+	return ret ? ret : *fd < 0 ? r_fail(r, *fd, "cannot open %s again", p->path) : 0;
 }
 
 /* A name of @in below @d, onto the end of @path. */
@@ -149,54 +120,104 @@ static int find_in_memory(struct restore *r, const struct m_inode *in, char path
 	return -ENOENT;
 }
 
-static int find_or_make(struct restore *r, struct m_file *f, int *fd)
+/*
+ * Before the commit nothing may be written: a file in memory of the same size and mode, and mounted
+ * alike, to map and to run in its place.
+ */
+static int stand_in(struct restore *r, const struct m_path *p, const struct m_ghost *g, int *fd)
 {
-	char name[PATH_MAX];
+	u64 flags = p->mnt ? p->mnt->flags : 0;
+	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), mnt = -1, rw = -1;
 
-	if (f->ghost && f->ghost->inode && !find_in_memory(r, f->ghost->inode, name)) {
-		*fd = path_open(r, name, O_RDWR, 0);
-		return *fd < 0 ? r_fail(r, *fd, "cannot open %s", name) : 0;
-	}
-	if (f->ghost && f->ghost->linked) {
-		int acc = r->rw ? O_RDWR : O_RDONLY;
-
-		*fd = open_by_number(r, f->path ? f->path->mnt : NULL, f->id.ino, f->id.generation, acc);
-		/* A program that runs cannot be opened for writing. */
-		if (*fd == -ETXTBSY || *fd == -EACCES)
-			*fd = open_by_number(r, f->path ? f->path->mnt : NULL, f->id.ino,
-					     f->id.generation, O_RDONLY);
-		return *fd < 0 ? r_fail(r, *fd, "cannot open %s by its number", f->path->path) : 0;
-	}
-	/* Nothing may be written yet: something that can be mapped in its place, for the rehearsal. */
-	if (r->rehearsal && f->ghost && !f->ghost->inode) {
-		*fd = memfd_create("rehearsal", MFD_CLOEXEC);
-		return *fd < 0 || fchmod(*fd, 0777) ? r_fail(r, -errno, "no memory") : 0;
-	}
-	return make(r, f, fd);
+	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		return r_fail(r, -errno, "cannot mount a tmpfs in place of %s", p->path);
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, (flags & MS_NOEXEC ? MOUNT_ATTR_NOEXEC : 0) |
+						   (flags & MS_NOSUID ? MOUNT_ATTR_NOSUID : 0));
+	rw = mnt < 0 ? -1 : openat(mnt, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	if (rw < 0 || ftruncate(rw, (off_t)g->size) || fchmod(rw, g->mode & 07777))
+		return r_fail(r, -errno, "cannot make a file in place of %s", p->path);
+	*fd = reopen(rw, O_PATH);
+	return *fd < 0 ? r_fail(r, *fd, "cannot open a file in place of %s", p->path) : 0;
 }
 
-int ghost_fd(struct restore *r, struct m_file *f, int *fd)
+/* On disk under another name, which nobody knows: it has a number. */
+static int open_linked(struct restore *r, const struct m_path *p, const struct m_ghost *g,
+		       struct ghost *found)
 {
-	struct ghost g = { .key = f->ghost ? (u64)f->ghost : f->inode_kaddr ? f->inode_kaddr : f->kaddr };
+	int named;
+
+	found->fd = open_by_number(r, p->mnt, g->ino, g->generation, O_PATH);
+	if (found->fd < 0)
+		return r_fail(r, found->fd, "cannot open %s by its number", p->path);
+	found->unnamed = true;
+	named = r->rw || r->o->keep_mounts ? ghost_rename(r, p, found->fd) : -EROFS;
+	if (named < 0)
+		return 0; /* the right file, only shown by another name */
+	close(found->fd);
+	found->fd = named;
+	found->unnamed = false;
+	return 0;
+}
+
+static int find_or_make(struct restore *r, const struct m_path *p, const struct m_ghost *g,
+			struct ghost *found)
+{
+	char name[PATH_MAX];
+	int named;
+
+	if (g->inode && !find_in_memory(r, g->inode, name)) {
+		found->fd = path_open(r, name, O_PATH | O_NOFOLLOW, 0);
+		if (found->fd < 0)
+			return r_fail(r, found->fd, "cannot open %s", name);
+		named = S_ISREG(g->inode->mode) ? ghost_rename(r, p, found->fd) : -EISDIR;
+		if (named >= 0) {
+			close(found->fd);
+			found->fd = named;
+		}
+		return 0;
+	}
+	if (g->linked)
+		return open_linked(r, p, g, found);
+	return r->rehearsal && !g->inode ? stand_in(r, p, g, &found->fd) : make(r, p, g, &found->fd);
+}
+
+int ghost_fd(struct restore *r, const struct m_path *p, const struct m_ghost *g, int *fd)
+{
+	struct ghost found = { .key = (u64)g }, *old;
 	int ret;
 
+	*fd = -1;
+	if (!p || !g)
+		return r_fail(r, -ENODATA, "%s has no name any more, and its contents are not kept",
+			      p ? p->path : "a file");
 	if (!r->ghosts)
 		r->ghosts = calloc(1, sizeof(*r->ghosts));
 	if (!r->ghosts)
 		return r_fail(r, -ENOMEM, "no memory");
 	for (size_t i = 0; i < r->ghosts->list.n; i++) {
-		if (r->ghosts->list.v[i].key == g.key) {
-			*fd = r->ghosts->list.v[i].fd;
+		old = &r->ghosts->list.v[i];
+		if (old->key == found.key && !(old->unnamed && r->rw)) {
+			*fd = old->fd;
 			return 0;
 		}
 	}
-	ret = find_or_make(r, f, &g.fd);
-	if (!ret && vec_push(&r->ghosts->list, g)) {
-		close(g.fd);
+	ret = find_or_make(r, p, g, &found);
+	if (!ret && vec_push(&r->ghosts->list, found)) {
+		close(found.fd);
 		ret = r_fail(r, -ENOMEM, "no memory");
 	}
-	*fd = ret ? -1 : g.fd;
+	*fd = ret ? -1 : found.fd;
 	return ret;
+}
+
+int ghost_open(struct restore *r, const struct m_path *p, const struct m_ghost *g, int flags, int *fd)
+{
+	int keep, ret = ghost_fd(r, p, g, &keep);
+
+	if (ret)
+		return ret;
+	*fd = reopen(keep, flags & ~(__O_TMPFILE | O_NOFOLLOW));
+	return *fd < 0 ? r_fail(r, *fd, "cannot open %s, which has no name", p->path) : 0;
 }
 
 void ghosts_close(struct restore *r)

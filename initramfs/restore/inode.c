@@ -31,7 +31,7 @@ int inode_attrs(struct restore *r, struct m_inode *i, int dir, const char *name)
 
 	if (fchownat(dir, name, i->uid, i->gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return r_fail(r, -errno, "%s: cannot set the owner", what);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d%s%s", dir, *name ? "/" : "", name);
 	if (!S_ISLNK(i->mode) && chmod(path, i->mode & 07777))
 		return r_fail(r, -errno, "%s: cannot set the mode", what);
 	for (size_t n = 0; n < i->xattrs.n; n++) {
@@ -66,10 +66,13 @@ int inode_flags_check(struct restore *r, struct m_inode *i, int dir, const char 
 int inode_flags(struct restore *r, struct m_inode *i, int dir, const char *name)
 {
 	_cleanup_close_ int fd = -1;
+	char path[40];
 
 	if (!i->fs_flags)
 		return 0;
-	fd = openat(dir, *name ? name : ".", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
+	fd = *name ? openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) :
+		     open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || ioctl(fd, FS_IOC_SETFLAGS, &(int){ (int)i->fs_flags }))
 		return r_fail(r, -errno, "%s: cannot set the flags %#x: %s", *name ? name : "/",
 			      i->fs_flags, strerror(errno));

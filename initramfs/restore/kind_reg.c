@@ -36,20 +36,12 @@ static int set_pos(struct restore *r, struct m_file *f, int fd)
 
 static int open_reg(struct restore *r, struct m_file *f, int *fd)
 {
-	char path[40];
-	int ret, keep;
+	int ret;
 
-	if (f->path && !f->path->unlinked && !f->ghost) {
+	if (f->path && !f->path->unlinked && !f->ghost)
 		ret = open_named(r, f, fd);
-	} else {
-		ret = ghost_fd(r, f, &keep);
-		if (ret)
-			return ret;
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", keep);
-		*fd = open(path, (open_flags(f) & ~O_TMPFILE) | O_CLOEXEC);
-		if (*fd < 0)
-			ret = r_fail(r, -errno, "cannot open a file without a name");
-	}
+	else
+		ret = ghost_open(r, f->path, f->ghost, open_flags(f), fd);
 	if (!ret && (ret = set_pos(r, f, *fd)))
 		close(*fd);
 	return ret;
@@ -57,7 +49,8 @@ static int open_reg(struct restore *r, struct m_file *f, int *fd)
 
 static int open_dir(struct restore *r, struct m_file *f, int *fd)
 {
-	int ret = open_named(r, f, fd);
+	int ret = f->ghost ? ghost_open(r, f->path, f->ghost, open_flags(f), fd) :
+			     open_named(r, f, fd);
 
 	/* A position in a folder is the file system's own number; its start is always right. */
 	if (!ret && f->pos)
@@ -69,6 +62,8 @@ static int open_path(struct restore *r, struct m_file *f, int *fd)
 {
 	if (!f->path)
 		return r_fail(r, -EINVAL, "an O_PATH file has no path");
+	if (f->ghost)
+		return ghost_open(r, f->path, f->ghost, O_PATH | (int)(f->flags & O_DIRECTORY), fd);
 	*fd = path_open(r, f->path->path, O_PATH | (int)(f->flags & (O_DIRECTORY | O_NOFOLLOW)), 0);
 	return *fd < 0 ? r_fail(r, *fd, "cannot open %s", f->path->path) : 0;
 }

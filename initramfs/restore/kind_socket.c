@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "kinds.h"
@@ -52,6 +51,9 @@ void socks_close(struct restore *r)
 		s->restore = NULL;
 	}
 	vec_free(&r->socks);
+	for (size_t i = 0; i < r->socks_said.n; i++)
+		free(r->socks_said.v[i]);
+	vec_free(&r->socks_said);
 	r->unix_done = false;
 }
 
@@ -169,11 +171,13 @@ static int open_socket(struct restore *r, struct m_file *f, int *fd)
 	switch (f->sock->family) {
 	case AF_UNIX:
 		/* All of them together: they are tied to each other. */
-		if (!r->unix_done)
+		if (!r->unix_done) {
+			/* once: a socket in a message of theirs is asked for while they are made */
+			r->unix_done = true;
 			ret = sock_unix_all(r);
-		if (ret)
-			return ret;
-		r->unix_done = true;
+			if (ret)
+				return ret;
+		}
 		o = f->sock->restore;
 		if (!o || o->fd < 0 || o->given)
 			return r_fail(r, -EINVAL, "a unix socket was not made");
@@ -189,41 +193,6 @@ static int open_socket(struct restore *r, struct m_file *f, int *fd)
 	return r_fail(r, -EOPNOTSUPP, "sockets of family %d cannot be made", f->sock->family);
 }
 
-static int file_num(const struct m_fdtable *ft, const struct m_file *f)
-{
-	for (size_t i = 0; i < ft->fds.n; i++)
-		if (ft->fds.v[i].file == f)
-			return ft->fds.v[i].fd;
-	return -1;
-}
-
-/* Who connects is told who listens: it listens again itself, under the ids it had. */
-static int finish_socket(struct restore *r, struct m_file *f, struct rtask *t, int num)
-{
-	const struct m_sock *s = f->sock;
-	struct rproc *p = s->peer_pid ? plan_find(r, s->peer_pid) : NULL;
-	int own = num;
-	s64 ret;
-
-	if (s->family != AF_UNIX || s->state != STATE_LISTEN || !p || !p->m || p->m->zombie)
-		return 0;
-	if (p != t->proc) {
-		t = r_leader(p);
-		own = file_num(p->m->fdtable, f);
-		num = own >= 0 ? own : (int)file_send(r, t, file_fd(r, f));
-		if (num < 0)
-			return num;
-	}
-	remote_syscall(t, SYS_setresgid, -1, s->peer_gid, -1);
-	remote_syscall(t, SYS_setresuid, -1, s->peer_uid, -1);
-	ret = remote_syscall(t, SYS_listen, num, s->backlog);
-	remote_syscall(t, SYS_setresuid, -1, 0, -1);
-	remote_syscall(t, SYS_setresgid, -1, 0, -1);
-	if (own < 0)
-		remote_syscall(t, SYS_close, num);
-	return ret < 0 ? r_fail_pid(r, t->tid, (int)ret, "cannot listen on a unix socket again") : 0;
-}
-
 const struct restore_kind kind_socket = {
-	.id = M_FILE_SOCKET, .name = "socket", .open = open_socket, .finish = finish_socket,
+	.id = M_FILE_SOCKET, .name = "socket", .open = open_socket,
 };

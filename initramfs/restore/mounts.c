@@ -372,9 +372,7 @@ int mounts_switch(struct restore *r)
 	r->mounts->moved = true;
 	if (umount2(MOUNTS_BASE, MNT_DETACH))
 		return r_fail(r, -errno, "cannot unmount " MOUNTS_BASE);
-	ret = initramfs_unmount(r);
-	if (ret)
-		return ret;
+	initramfs_unmount(r);
 	if (fchdir(r->root_fd) || chroot(".") || chdir("/"))
 		return r_fail(r, -errno, "cannot change to the machine's root");
 	return initramfs_delete(r, old_root);

@@ -76,5 +76,5 @@ int sharing_set(struct restore *r);
 
 /* leave.c: give up the initramfs, whose root is the root of the caller. */
 int initramfs_list(struct restore *r);	/* before the first mount of our own */
-int initramfs_unmount(struct restore *r);
+void initramfs_unmount(struct restore *r);
 int initramfs_delete(struct restore *r, int root_fd);

@@ -18,6 +18,7 @@
 
 #define BATCH 512u
 #define HUGE_PAGES 512u
+#define SPARE_KB (16u << 10)
 #define HUGE_SIZE (2ull << 20)
 
 struct todo {
@@ -120,6 +121,7 @@ static int write_batch(struct restore *r, struct rproc *p, const struct todo *t,
 	size_t nr = 0;
 	ssize_t got;
 
+	remote_pulse->beats++;
 	for (size_t i = 0; i < n; i++) {
 		int ret;
 
@@ -182,6 +184,48 @@ static int write_all(struct restore *r, struct rproc *p, struct fill *f)
 	return ret;
 }
 
+/* A rehearsal: the image has been read from end to end before, what is in swap has not. */
+static int read_swapped(struct restore *r, struct rproc *p, struct fill *f)
+{
+	u8 buf[OHIB_PAGE_SIZE];
+	struct todo *t;
+	int ret;
+
+	r->pages_later += f->todo.n;
+	for (size_t i = 0; i < f->todo.n; i++) {
+		t = &f->todo.v[i];
+		if (t->page->src.kind != M_PAGE_SWAP)
+			continue;
+		ret = r->m->read_page(r->m->read_page_arg, &t->page->src, buf);
+		if (ret)
+			return r_fail_pid(r, p->pid, ret, "page %#llx cannot be read from swap",
+					  (unsigned long long)t->page->va);
+	}
+	return 0;
+}
+
+static u64 available_kb(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long long kb = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu", &kb) == 1)
+			break;
+	return kb;
+}
+
+int pages_room(struct restore *r)
+{
+	u64 pages = r->pages_later + r->init->m->mm->pages.n, have = available_kb();
+	/* Page tables, and something for what is made of kernel objects behind the commit. */
+	u64 need = (pages + pages / 256) * (OHIB_PAGE_SIZE / 1024) + SPARE_KB;
+
+	return need > have ? r_fail(r, -ENOMEM, "%llu MB of memory are needed, %llu MB are available",
+				    (unsigned long long)(need >> 10), (unsigned long long)(have >> 10)) : 0;
+}
+
 static int drop_pages(struct restore *r, struct rproc *p, struct fill *f)
 {
 	for (size_t i = 0, n; i < f->drop.n; i += n) {
@@ -219,7 +263,9 @@ int pages_fill(struct restore *r, struct rproc *p, struct m_mm *from, const bool
 		r_fail_pid(r, p->pid, ret, "no memory for the list of its pages");
 	if (!ret)
 		ret = drop_pages(r, p, &f);
-	if (!ret && !r->rehearsal)
+	if (!ret && r->rehearsal)
+		ret = read_swapped(r, p, &f);
+	else if (!ret)
 		ret = write_all(r, p, &f);
 	vec_free(&f.todo);
 	vec_free(&f.drop);

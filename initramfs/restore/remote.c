@@ -18,6 +18,15 @@
 	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 
+struct remote_pulse remote_pulse_unseen, *remote_pulse = &remote_pulse_unseen;
+
+static void pulse(pid_t tid, long nr)
+{
+	remote_pulse->beats++;
+	remote_pulse->tid = tid;
+	remote_pulse->nr = (s32)nr;
+}
+
 static int pt(int req, struct rtask *t, u64 addr, u64 data)
 {
 	return ptrace(req, t->tid, (void *)addr, (void *)data) < 0 ? -errno : 0;
@@ -158,12 +167,16 @@ static s64 leave(struct rtask *t)
 s64 remote_call(struct rtask *t, long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
 	u64 arg[6] = { a, b, c, d, e, f };
-	int ret;
+	s64 ret;
 
 	if (t->dead)
 		return -ESRCH;
+	pulse(t->tid, nr);
 	ret = enter(t, nr, arg);
-	return ret ? ret : leave(t);
+	if (!ret)
+		ret = leave(t);
+	pulse(0, 0);
+	return ret;
 }
 
 s64 remote_interrupted(struct rtask *t, long nr, const u64 arg[6])

@@ -37,6 +37,14 @@ struct rtask {
 	} limit;
 };
 
+/* What a watchdog, in another process, can see. Never NULL. */
+struct remote_pulse {
+	volatile u64 beats;		/* moves on with all that is done */
+	volatile pid_t tid;		/* who is doing a call, 0: nobody */
+	volatile s32 nr;
+};
+extern struct remote_pulse *remote_pulse, remote_pulse_unseen;
+
 /* Take hold of a thread that runs. */
 int remote_seize(struct rtask *t, struct ohib_err *e);
 /* Wait for the first stop of a thread that a traced thread has just made. */

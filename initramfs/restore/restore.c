@@ -122,7 +122,7 @@ static int build(struct restore *r)
 		if (!ret)
 			ret = fault_point(FAULT_ORPHANS, r->e);
 		if (!ret && !r->rw)
-			ret = orphans_find(r, &r->rehearsal);
+			ret = orphans_find(r);
 	}
 	if (!ret)
 		ret = fault_point(FAULT_PREPARE, r->e);
@@ -146,13 +146,15 @@ static int build(struct restore *r)
 		ret = tree_groups(r);
 	if (!ret)
 		ret = tree_check(r);
+	if (!ret)
+		ret = shmem_sysv_all(r);
 	if (!ret) {
 		r_progress(r, "files", 0, r->m->files.n);
 		ret = fault_point(FAULT_FILES, r->e);
 		if (!ret)
 			ret = files_open(r, true);
 	}
-	return ret;
+	return ret ? ret : space_files(r, r->init);
 }
 
 static void tear_down(struct restore *r)
@@ -180,17 +182,27 @@ static void undo(struct restore *r)
 /*
  * A file system that cannot go from read-only to writable is unmounted and mounted again after the
  * commit. What was built before was a rehearsal then (without the contents of pages): it is taken
- * down, and built again on the writable file systems.
+ * down, still before the commit, and built again on the writable file systems.
  */
+static int end_rehearsal(struct restore *r)
+{
+	int ret;
+
+	r_progress(r, "rehearsed", 0, 0);
+	ret = pages_room(r);
+	if (ret)
+		return ret;
+	tear_down(r);
+	/* Whoever has one in use now would have it in use behind the commit as well. */
+	return orphans_unused(r);
+}
+
 static int build_again(struct restore *r)
 {
 	struct rtask init = *r_leader(r->init);
 	struct rtask *t;
 	int ret;
 
-	r->committed = false; /* as far as the parts are concerned: nothing of theirs is to stay */
-	tear_down(r);
-	r->committed = true;
 	plan_free(r);
 	r->init = NULL;
 	ret = plan_make(r);
@@ -386,6 +398,8 @@ static int after_commit(struct restore *r)
 		if (!ret)
 			ret = space_late(r, p);
 	}
+	if (!ret)
+		ret = shmem_sysv_finish(r);
 	r_progress(r, "descriptors", 0, 0);
 	if (!ret)
 		ret = files_open(r, false);
@@ -457,6 +471,8 @@ int restore_machine(struct machine *m, const struct restore_opts *o, struct ohib
 	ret = take_init(&r);
 	if (!ret)
 		ret = build(&r);
+	if (!ret && r.rehearsal)
+		ret = end_rehearsal(&r);
 	if (!ret)
 		ret = fault_point(FAULT_COMMIT, e);
 	if (!ret && o->commit)
@@ -469,6 +485,7 @@ int restore_machine(struct machine *m, const struct restore_opts *o, struct ohib
 	}
 	plan_free(&r);
 	vdso_plan_free(&r);
+	orphans_free(&r);
 	if (r.root_fd >= 0)
 		close(r.root_fd);
 	return ret;

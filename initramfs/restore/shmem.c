@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory with an identity of its own: memfd, shared anonymous memory, SysV segments. Each object is
- * made once, in the controller, and handed to whoever maps or holds it.
+ * Memory with an identity of its own: memfd, shared anonymous memory, SysV segments. Each object
+ * is made once, in the controller, and handed to whoever maps or holds it.
+ * Weaker than it was: a SysV segment's times, and who was the last to attach or detach it, are the
+ * restore's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +15,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "engine.h"
+#include "caller.h"
 
 /* Hangs on m_shmem.restore. */
 struct shmem_obj {
 	int fd;		/* SysV: the segment's id */
+	int ro_fd;	/* for mappings that can never become writable; -1: none yet */
 	bool sysv;
 	struct m_shmem *m;
 };
@@ -80,6 +83,19 @@ static struct m_sysv_shm *sysv_of(struct restore *r, const struct m_shmem *s)
 	return NULL;
 }
 
+/* By its creator, who is noted with his ids. */
+static int sysv_get(struct restore *r, const struct m_sysv_shm *seg, u64 size)
+{
+	struct caller c;
+	s64 ret = caller_take(r, &c, seg->cpid, seg->cuid, seg->cgid, NULL);
+
+	if (ret)
+		return (int)ret;
+	ret = remote_syscall(c.t, SYS_shmget, seg->key, size, IPC_CREAT | IPC_EXCL | (int)(seg->mode & 0777));
+	caller_release(r, &c);
+	return (int)ret;
+}
+
 /* Creation under a number of choice: ipc's "next id", which one shmget consumes. */
 static int sysv_make(struct restore *r, struct m_shmem *s, int *id)
 {
@@ -101,9 +117,9 @@ static int sysv_make(struct restore *r, struct m_shmem *s, int *id)
 		return r_fail(r, ret, "cannot choose the number of SysV memory");
 	}
 	close(fd);
-	*id = shmget(seg->key, s->size, IPC_CREAT | IPC_EXCL | (int)(seg->mode & 0777));
+	*id = sysv_get(r, seg, s->size);
 	if (*id < 0)
-		return r_fail(r, -errno, "cannot make SysV memory %d (key %#x)", seg->id, seg->key);
+		return r_fail(r, *id, "cannot make SysV memory %d (key %#x)", seg->id, seg->key);
 	if (*id != seg->id) {
 		shmctl(*id, IPC_RMID, NULL);
 		return r_fail(r, -EEXIST, "SysV memory %d came out as %d", seg->id, *id);
@@ -171,9 +187,50 @@ int shmem_open(struct restore *r, struct m_shmem *s, int *fd)
 		return ret ? ret : r_fail(r, -ENOMEM, "no memory");
 	}
 	o->fd = got;
+	o->ro_fd = -1;
 	o->sysv = s->kind == M_SHMEM_SYSV;
 	s->restore = o;
 	*fd = got;
+	return 0;
+}
+
+int shmem_map_fd(struct restore *r, struct m_shmem *s, int access, int *fd)
+{
+	struct shmem_obj *o;
+	char path[40];
+	int ret = shmem_open(r, s, fd);
+
+	if (ret || access != O_RDONLY || s->kind == M_SHMEM_SYSV)
+		return ret;
+	o = s->restore;
+	if (o->ro_fd < 0) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", o->fd);
+		o->ro_fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (o->ro_fd < 0)
+			return r_fail(r, -errno, "cannot open shared memory \"%s\" to map it", s->name);
+	}
+	*fd = o->ro_fd;
+	return 0;
+}
+
+int shmem_sysv_all(struct restore *r)
+{
+	struct m_sysv_shm *seg;
+	int id, ret = 0;
+
+	vec_foreach(seg, &r->m->sysv_shms)
+		if (!ret && seg->shmem)
+			ret = shmem_open(r, seg->shmem, &id);
+	return ret;
+}
+
+int shmem_sysv_finish(struct restore *r)
+{
+	struct m_sysv_shm *seg;
+
+	vec_foreach(seg, &r->m->sysv_shms)
+		if (seg->dest && shmctl(seg->id, IPC_RMID, NULL))
+			return r_fail(r, -errno, "cannot let SysV memory %d go with its last user", seg->id);
 	return 0;
 }
 
@@ -200,6 +257,8 @@ void shmem_close(struct restore *r)
 
 		if (!o)
 			continue;
+		if (o->ro_fd >= 0)
+			close(o->ro_fd);
 		if (!o->sysv)
 			close(o->fd);
 		else if (!r->committed)

@@ -2,139 +2,78 @@
 /*
  * Unix sockets, all in one go, in the order in which they could have come about: bound, listening,
  * connected, names taken away, data, ends.
- * Weaker than it was: SO_PEERCRED of a connection tells the reloader (as root), not the process that
- * once connected; that of a listener is its owner's again (see kind_socket.c).
+ * Those who listened, connected, and made pairs do so again themselves: see sock_peer.c.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
+#include "caller.h"
 #include "sock.h"
 
 #define STATE_ESTABLISHED 1
 #define STATE_LISTEN 10
 
-static bool has_path(const struct m_sock *s)
+/* @told is to be told that its peer has connected; without a peer that is known, this process does. */
+static int connect_to(struct restore *r, int fd, const struct m_sock *to, const struct m_sock *told)
 {
-	return s->addr_len > offsetof(struct sockaddr_un, sun_path) &&
-	       s->addr[offsetof(struct sockaddr_un, sun_path)];
-}
+	struct sockaddr_un last = { .sun_family = AF_UNIX };
+	const void *addr = to->addr;
+	u32 len = to->addr_len;
+	int ret = 0, dir = -1;
+	struct place p;
 
-static const char *addr_path(const struct m_sock *s)
-{
-	return (const char *)s->addr + offsetof(struct sockaddr_un, sun_path);
-}
-
-/* Inside the machine's root, at the folder that a relative address is relative to. */
-struct place {
-	int old_root, old_cwd;
-};
-
-static int enter(struct restore *r, struct place *p, const struct m_sock *s)
-{
-	char dir[PATH_MAX];
-	size_t n, k;
-	int ret = 0;
-
-	p->old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	p->old_cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (p->old_root < 0 || p->old_cwd < 0 || fchdir(r->root_fd) || chroot("."))
-		ret = -errno;
-	if (!ret && s->path && addr_path(s)[0] != '/') {
-		n = strlen(s->path->path);
-		k = strlen(addr_path(s));
-		if (n > k && n - k < sizeof(dir) && !strcmp(s->path->path + n - k, addr_path(s))) {
-			memcpy(dir, s->path->path, n - k);
-			dir[n - k] = '\0';
-			if (chdir(dir))
-				ret = -errno;
+	if (told && told->peer_pid) {
+		if (sock_has_path(to)) {
+			dir = sock_folder(r, to, &last);
+			ret = dir < 0 ? dir : 0;
+			addr = &last;
+			len = offsetof(struct sockaddr_un, sun_path) + (u32)strlen(last.sun_path) + 1;
 		}
+		if (!ret)
+			ret = peer_connect(r, told, fd, dir, addr, len);
+		if (dir >= 0)
+			close(dir);
+	} else {
+		if (sock_has_path(to))
+			ret = place_enter(r, &p, to);
+		if (!ret && connect(fd, addr, len))
+			ret = -errno;
+		if (sock_has_path(to))
+			place_leave(&p);
 	}
-	return ret ? r_fail(r, ret, "cannot enter the machine's root") : 0;
+	return ret ? r_fail(r, ret, "cannot connect to socket %.100s again",
+			    sock_has_path(to) ? sock_path(to) : "with an abstract address") : 0;
 }
 
-static void leave(struct place *p)
+static int listen_as(struct restore *r, const struct m_sock *told, int fd, int backlog)
 {
-	if (p->old_root >= 0 && !fchdir(p->old_root) && chroot(".")) {
-	}
-	if (p->old_cwd >= 0 && fchdir(p->old_cwd)) {
-	}
-	close(p->old_root);
-	close(p->old_cwd);
+	int ret = peer_listen(r, told, fd, backlog);
+
+	return ret ? r_fail(r, ret, "cannot listen on a unix socket again") : 0;
 }
 
-/* The name on the file system is there already, with its owner and times: the new one gets them. */
-static int bind_path(struct restore *r, const struct m_sock *s, int fd)
+static bool same_peer(const struct m_sock *a, const struct m_sock *b)
 {
-	const char *path = addr_path(s), *slash = strrchr(path, '/');
-	struct stat st, dir_st;
-	bool had, known = s->path && !s->path->unlinked && s->path_mode, dir_had;
-	char dir[128];
-	int ret = 0;
-
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
-	dir_had = !stat(dir, &dir_st);
-	had = s->path && !s->path->unlinked && !lstat(path, &st) && S_ISSOCK(st.st_mode);
-	if (had && unlink(path))
-		return r_fail(r, -errno, "cannot replace socket %s", path);
-	if (bind(fd, (const void *)s->addr, s->addr_len))
-		ret = r_fail(r, -errno, "cannot bind a socket to %s again", path);
-	if (!ret && (had || known) &&
-	    (lchown(path, known ? s->path_uid : st.st_uid, known ? s->path_gid : st.st_gid) ||
-	     chmod(path, (known ? s->path_mode : st.st_mode) & 07777)))
-		ret = r_fail(r, -errno, "cannot set the owner of socket %s", path);
-	if (!ret && had) {
-		struct timespec ts[2] = { st.st_atim, st.st_mtim };
-
-		utimensat(AT_FDCWD, path, ts, 0);
-	}
-	if (!ret && s->path && s->path->unlinked && !r->unix_unlink_later)
-		unlink(path);
-	if (dir_had) {
-		struct timespec ts[2] = { dir_st.st_atim, dir_st.st_mtim };
-
-		utimensat(AT_FDCWD, dir, ts, 0);
-	}
-	return ret;
+	return a->peer_pid == b->peer_pid && a->peer_uid == b->peer_uid && a->peer_gid == b->peer_gid;
 }
 
-static int bind_one(struct restore *r, struct m_sock *s, int fd)
+/* The listener @l (NULL: one for the moment) as @client found it: maybe another process listened then. */
+static int connect_client(struct restore *r, int lfd, const struct m_sock *l, const struct m_sock *client,
+			  const struct m_sock *server)
 {
-	struct place p;
-	int ret;
+	bool other = client->peer_pid && !(l && same_peer(client, l));
+	int ret = other ? listen_as(r, client, lfd, SOMAXCONN) : 0;
 
-	if (!s->addr_len)
-		return 0;
-	if (!has_path(s))
-		return bind(fd, (void *)s->addr, s->addr_len) ?
-			       r_fail(r, -errno, "cannot bind a socket to its abstract address") : 0;
-	ret = enter(r, &p, s);
 	if (!ret)
-		ret = bind_path(r, s, fd);
-	leave(&p);
-	return ret;
-}
-
-static int connect_to(struct restore *r, int fd, const struct m_sock *to)
-{
-	struct place p;
-	int ret = 0;
-
-	if (has_path(to))
-		ret = enter(r, &p, to);
-	if (!ret && connect(fd, (const void *)to->addr, to->addr_len))
-		ret = r_fail(r, -errno, "cannot connect to socket %.100s again (type %d, backlog %d)",
-			     has_path(to) ? addr_path(to) : "with an abstract address", to->type,
-			     to->backlog);
-	if (has_path(to))
-		leave(&p);
+		ret = connect_to(r, sock_fd(client), server, server);
+	if (!ret && l && other)
+		ret = listen_as(r, l, lfd, SOMAXCONN);
 	return ret;
 }
 
@@ -147,12 +86,6 @@ static int make_socket(struct restore *r, struct m_sock *s)
 	o->fd = socket(AF_UNIX, s->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return o->fd < 0 ? r_fail(r, -errno, "cannot make a unix socket") :
 			   sock_options(r, s, o->fd);
-}
-
-static bool is_accepted(const struct m_sock *s)
-{
-	/* An accepted socket has its listener's address, and did not bind itself. */
-	return s->type != SOCK_DGRAM && s->state == STATE_ESTABLISHED && s->addr_len;
 }
 
 static struct m_sock *listener_at(struct restore *r, const struct m_sock *s)
@@ -179,17 +112,17 @@ static int make_accepted(struct restore *r, struct m_sock *server, struct m_sock
 		lfd = socket(AF_UNIX, server->type | SOCK_CLOEXEC, 0);
 		temp.path = NULL;
 		r->unix_unlink_later = true;
-		ret = lfd < 0 ? -errno : bind_one(r, &temp, lfd);
+		ret = lfd < 0 ? -errno : sock_bind(r, &temp, lfd);
 		r->unix_unlink_later = false;
 		if (!ret && listen(lfd, 1))
 			ret = -errno;
 	}
 	if (!ret)
 		ret = make_socket(r, client);
-	if (!ret && client->addr_len && !is_accepted(client))
-		ret = bind_one(r, client, sock_fd(client));
 	if (!ret)
-		ret = connect_to(r, sock_fd(client), server);
+		ret = sock_bind(r, client, sock_fd(client));
+	if (!ret)
+		ret = connect_client(r, lfd, l, client, server);
 	if (!ret) {
 		o->fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		ret = o->fd < 0 ? r_fail(r, -errno, "cannot accept a connection again") :
@@ -198,9 +131,9 @@ static int make_accepted(struct restore *r, struct m_sock *server, struct m_sock
 	if (!l && lfd >= 0) {
 		struct place p;
 
-		if (has_path(server) && !enter(r, &p, server)) {
-			unlink(addr_path(server));
-			leave(&p);
+		if (sock_has_path(server) && !place_enter(r, &p, server)) {
+			unlink(sock_path(server));
+			place_leave(&p);
 		}
 		close(lfd);
 	}
@@ -214,17 +147,22 @@ static int make_pair(struct restore *r, struct m_sock *a, struct m_sock *b)
 
 	if (!oa || !ob)
 		return -ENOMEM;
-	if (socketpair(AF_UNIX, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd))
-		return r_fail(r, -errno, "cannot make a pair of sockets");
+	ret = peer_pair(r, a->peer_pid ? a : b, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK, fd);
+	if (ret)
+		return r_fail(r, ret, "cannot make a pair of sockets");
 	oa->fd = fd[0];
 	ob->fd = fd[1];
 	ret = sock_options(r, a, fd[0]);
 	if (!ret)
 		ret = sock_options(r, b, fd[1]);
+	if (!ret)
+		ret = sock_bind(r, a, fd[0]);
+	if (!ret)
+		ret = sock_bind(r, b, fd[1]);
 	return ret;
 }
 
-static int send_one(struct restore *r, int from, const struct m_sock_skb *skb, const void *to, u32 to_len)
+static int send_now(struct restore *r, int from, const struct m_sock_skb *skb, const void *to, u32 to_len)
 {
 	union {
 		struct cmsghdr align;
@@ -264,14 +202,26 @@ static int send_one(struct restore *r, int from, const struct m_sock_skb *skb, c
 		msg.msg_control = NULL;
 	if (sendmsg(from, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)skb->len)
 		return 0;
-	/* The sender is gone: its number cannot be told any more. */
-	if (errno == ESRCH && skb->pid) {
-		struct m_sock_skb other = *skb;
+	return errno == ESRCH && skb->pid ? -ESRCH :
+	       r_fail(r, -errno, "cannot put back %u bytes that a socket had not read", skb->len);
+}
 
-		other.pid = 0;
-		return send_one(r, from, &other, to, to_len);
+/* A sender that has ended is there for the moment; if its number is taken it cannot be told any more. */
+static int send_one(struct restore *r, int from, const struct m_sock_skb *skb, const void *to, u32 to_len)
+{
+	struct m_sock_skb nobody = *skb;
+	struct caller c;
+	int ret = send_now(r, from, skb, to, to_len);
+
+	if (ret != -ESRCH)
+		return ret;
+	ret = caller_take(r, &c, skb->pid, 0, 0, NULL);
+	if (!ret) {
+		ret = send_now(r, from, skb, to, to_len);
+		caller_release(r, &c);
 	}
-	return r_fail(r, -errno, "cannot put back %u bytes that a socket had not read", skb->len);
+	nobody.pid = 0;
+	return ret == -ESRCH ? send_now(r, from, &nobody, to, to_len) : ret;
 }
 
 /* A socket of ours that stood in for one that is closed. */
@@ -295,6 +245,7 @@ static void forget(struct restore *r, struct m_sock *s)
 static int sender(struct restore *r, const struct m_sock_skb *skb, const struct m_sock *s, int *temp)
 {
 	struct m_sock *p;
+	int ret;
 
 	*temp = -1;
 	if (skb->from && sock_fd(skb->from) >= 0)
@@ -306,9 +257,8 @@ static int sender(struct restore *r, const struct m_sock_skb *skb, const struct 
 	if (!skb->addr_len && s->peer && s->peer->peer == s && sock_fd(s->peer) >= 0)
 		return sock_fd(s->peer);
 	*temp = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (*temp >= 0 && skb->addr_len && !skb->addr[2] && bind(*temp, (void *)skb->addr, skb->addr_len))
-		return -errno;
-	return *temp < 0 ? -errno : *temp;
+	ret = *temp < 0 ? -errno : sock_bind_elsewhere(r, skb, *temp);
+	return ret ? ret : *temp;
 }
 
 static int put_data(struct restore *r, struct m_sock *s)
@@ -331,11 +281,11 @@ static int put_data(struct restore *r, struct m_sock *s)
 		if (s->peer && s->peer->peer == s && from == sock_fd(s->peer)) {
 			ret = send_one(r, from, skb, NULL, 0);
 		} else {
-			ret = has_path(s) ? enter(r, &p, s) : 0;
+			ret = sock_has_path(s) ? place_enter(r, &p, s) : 0;
 			if (!ret)
 				ret = send_one(r, from, skb, s->addr, s->addr_len);
-			if (has_path(s))
-				leave(&p);
+			if (sock_has_path(s))
+				place_leave(&p);
 		}
 		if (temp >= 0)
 			close(temp);
@@ -355,26 +305,46 @@ static int finish_one(struct restore *r, struct m_sock *s)
 	return ret;
 }
 
+/* @to's messages come from @by when all sockets are there; @by NULL: from one that is closed then. */
+static struct sock_said *said(struct restore *r, struct m_sock *by, const struct m_sock *to)
+{
+	struct sock_said *d = calloc(1, sizeof(*d));
+
+	if (!d || vec_push(&r->socks_said, d)) {
+		free(d);
+		r_fail(r, -ENOMEM, "no memory for sockets");
+		return NULL;
+	}
+	d->gone = (struct m_sock){ .family = AF_UNIX, .type = to->type, .state = STATE_ESTABLISHED };
+	d->by = by ? by : &d->gone;
+	d->to = to;
+	return d;
+}
+
 /* The other side is closed: it is there for as long as it takes to say what it had said. */
 static int make_lone(struct restore *r, struct m_sock *s)
 {
-	struct m_sock gone = { .family = AF_UNIX, .type = s->type, .state = STATE_ESTABLISHED };
-	int ret;
+	struct sock_said *d = said(r, NULL, s);
+	struct m_sock *gone;
 
-	memcpy(gone.addr, s->peer_addr, sizeof(gone.addr));
-	gone.addr_len = s->peer_addr_len;
-	if (is_accepted(s))
-		ret = make_accepted(r, s, &gone);
-	else if (is_accepted(&gone))
-		ret = make_accepted(r, &gone, s);
-	else
-		ret = make_pair(r, s, &gone);
-	s->peer = &gone;
-	if (!ret)
-		ret = put_data(r, s);
-	s->peer = NULL;
-	((struct sock_obj *)s->restore)->data_done = true;
-	forget(r, &gone);
+	if (!d)
+		return -ENOMEM;
+	gone = d->by;
+	memcpy(gone->addr, s->peer_addr, sizeof(gone->addr));
+	gone->addr_len = s->peer_addr_len;
+	if (s->accepted)
+		return make_accepted(r, s, gone);
+	if (gone->addr_len)
+		return make_accepted(r, gone, s);
+	return make_pair(r, s, gone);
+}
+
+static int say(struct restore *r, const struct sock_said *d)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < d->to->receive.n; i++)
+		ret = send_one(r, sock_fd(d->by), &d->to->receive.v[i], NULL, 0);
 	return ret;
 }
 
@@ -400,9 +370,9 @@ static int make_connected(struct restore *r, struct m_sock *s)
 
 	if (!peer)
 		return make_lone(r, s);
-	if (is_accepted(s))
+	if (s->accepted)
 		return make_accepted(r, s, peer);
-	if (is_accepted(peer))
+	if (peer->accepted)
 		return make_accepted(r, peer, s);
 	return make_pair(r, s, peer);
 }
@@ -410,27 +380,22 @@ static int make_connected(struct restore *r, struct m_sock *s)
 /* A connection that the listener has not accepted: only the client's side is a socket yet. */
 static int make_pending(struct restore *r, struct m_sock *listener, struct m_sock *server)
 {
-	struct m_sock *client = server->peer, gone = { .family = AF_UNIX, .type = server->type };
+	struct sock_said *d = said(r, server->peer, server);
 	int ret;
 
-	if (!client)
-		client = &gone; /* it has hung up already */
-	ret = make_socket(r, client);
-	if (!ret && client != &gone)
-		ret = bind_one(r, client, sock_fd(client));
+	if (!d)
+		return -ENOMEM;
+	ret = make_socket(r, d->by);
 	if (!ret)
-		ret = connect_to(r, sock_fd(client), listener);
-	for (size_t i = 0; !ret && i < server->receive.n; i++)
-		ret = send_one(r, sock_fd(client), &server->receive.v[i], NULL, 0);
-	if (client == &gone)
-		forget(r, &gone);
-	return ret;
+		ret = sock_bind(r, d->by, sock_fd(d->by));
+	return ret ? ret : connect_client(r, sock_fd(listener), listener, d->by, server);
 }
 
 #define for_each_unix(s, r) vec_foreach(s, &(r)->m->socks) if ((s)->family == AF_UNIX)
 
 int sock_unix_all(struct restore *r)
 {
+	struct sock_said *d;
 	struct m_sock *s;
 	int ret = 0;
 
@@ -445,10 +410,10 @@ int sock_unix_all(struct restore *r)
 		} else if (s->type == SOCK_DGRAM || s->state != STATE_ESTABLISHED) {
 			ret = make_socket(r, s);
 			if (!ret)
-				ret = bind_one(r, s, sock_fd(s));
+				ret = sock_bind(r, s, sock_fd(s));
 			/* for the connections made below; its own backlog comes after them */
-			if (!ret && s->state == STATE_LISTEN && listen(sock_fd(s), SOMAXCONN))
-				ret = r_fail(r, -errno, "cannot listen on a unix socket again");
+			if (!ret && s->state == STATE_LISTEN)
+				ret = listen_as(r, s, sock_fd(s), SOMAXCONN);
 		}
 	}
 	for_each_unix(s, r)
@@ -460,20 +425,27 @@ int sock_unix_all(struct restore *r)
 		for (size_t i = 0; !ret && i < s->pending.n; i++)
 			ret = make_pending(r, s, s->pending.v[i]);
 	for_each_unix(s, r)
-		if (!ret && s->state == STATE_LISTEN && listen(sock_fd(s), s->backlog))
-			ret = r_fail(r, -errno, "cannot listen on a unix socket again");
+		if (!ret && s->state == STATE_LISTEN)
+			ret = listen_as(r, s, sock_fd(s), s->backlog);
 	for_each_unix(s, r)
 		if (!ret && s->type == SOCK_DGRAM && s->peer && s->peer->peer != s)
-			ret = connect_to(r, sock_fd(s), s->peer);
+			ret = connect_to(r, sock_fd(s), s->peer, NULL);
 	for_each_unix(s, r)
 		if (!ret && s->type == SOCK_DGRAM && s->peer && s->peer->peer == s && s->addr_len)
-			ret = connect_to(r, sock_fd(s->peer), s);
+			ret = connect_to(r, sock_fd(s->peer), s, NULL);
 	for_each_unix(s, r)
 		if (!ret && s->type == SOCK_DGRAM && !s->peer && s->peer_gone)
 			ret = connect_gone(r, s);
+	/* All are there now, as a message may have any of them in it. */
+	vec_foreach(d, &r->socks_said)
+		if (!ret)
+			ret = say(r, d);
 	for_each_unix(s, r)
-		if (!ret && sock_fd(s) >= 0 && !((struct sock_obj *)s->restore)->data_done)
+		if (!ret && sock_fd(s) >= 0 && (s->type == SOCK_DGRAM || s->peer))
 			ret = put_data(r, s);
+	vec_foreach(d, &r->socks_said)
+		if (d->by == &d->gone)
+			forget(r, d->by);
 	for_each_unix(s, r)
 		if (!ret && sock_fd(s) >= 0)
 			ret = finish_one(r, s);

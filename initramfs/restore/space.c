@@ -9,12 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/shm.h>
 #include <sys/syscall.h>
 
 #include "engine.h"
 
-#define USER_END 0x7ffffffff000ull
 #define STUB_LOW 0x10000ull /* vm.mmap_min_addr */
 
 #ifndef MADV_DONTNEED_LOCKED
@@ -52,7 +50,8 @@ u64 space_find_stub(struct restore *r)
 
 static bool is_private(const struct m_vma *v)
 {
-	return v->kind == M_VMA_ANON || (v->kind == M_VMA_FILE && !(v->flags & MAP_SHARED));
+	return v->kind == M_VMA_ANON ||
+	       ((v->kind == M_VMA_FILE || v->kind == M_VMA_SHMEM) && !(v->flags & MAP_SHARED));
 }
 
 /* Shared and writable: needs its file system rw, so it is mapped after the commit. */
@@ -73,6 +72,7 @@ static bool same_mapping(const struct m_vma *a, const struct m_vma *b)
 	       a->hugepage == b->hugepage && a->nohugepage == b->nohugepage &&
 	       a->mergeable == b->mergeable && a->dontdump == b->dontdump &&
 	       a->seq_read == b->seq_read && a->rand_read == b->rand_read &&
+	       a->account == b->account &&
 	       !strcmp(a->anon_name, b->anon_name) &&
 	       (a->kind == M_VMA_ANON || a->kind == M_VMA_FILE || a->kind == M_VMA_SHMEM);
 }
@@ -126,6 +126,16 @@ static int map_flags(const struct m_vma *v)
 	return flags | (v->flags & (MAP_GROWSDOWN | MAP_NORESERVE));
 }
 
+/*
+ * Charged, and not writable now: it once was. It is mapped writable, and loses that when its pages
+ * are there (settle_prot): mappings with and without the charge do not merge, so /proc/PID/maps
+ * tells them apart.
+ */
+static bool was_writable(const struct m_vma *v)
+{
+	return v->account && is_private(v) && !(v->prot & PROT_WRITE);
+}
+
 struct sent_fd {
 	int src;	/* controller's, -1: none */
 	s64 num;	/* target's */
@@ -146,19 +156,15 @@ static int map_one(struct restore *r, struct rproc *p, const struct m_vma *v, st
 	s64 va;
 
 	if (v->kind == M_VMA_SHMEM && v->shmem->kind == M_SHMEM_SYSV) {
-		ret = shmem_open(r, v->shmem, &fd); /* the segment's id */
-		if (ret)
-			return ret;
-		va = remote_syscall(t, SYS_shmat, fd, v->start,
-				    (v->prot & PROT_WRITE ? 0 : SHM_RDONLY) |
-					    (v->prot & PROT_EXEC ? SHM_EXEC : 0));
-		goto out;
+		ret = space_sysv(r, p, v);
+		return ret ? r_fail_pid(r, p->pid, ret, "cannot attach SysV memory at %#llx",
+					(unsigned long long)v->start) : 0;
 	}
 	if (v->kind == M_VMA_ANON) {
 		flags |= MAP_ANONYMOUS;
 	} else {
 		if (v->kind == M_VMA_SHMEM)
-			ret = shmem_open(r, v->shmem, &fd);
+			ret = shmem_map_fd(r, v->shmem, is_private(v) || v->maywrite ? O_RDWR : O_RDONLY, &fd);
 		else
 			ret = file_map_fd(r, v->file, is_late(v) ? O_RDWR : O_RDONLY, &fd);
 		if (ret)
@@ -173,9 +179,9 @@ static int map_one(struct restore *r, struct rproc *p, const struct m_vma *v, st
 			sent->src = fd;
 		}
 	}
-	va = remote_syscall(t, SYS_mmap, v->start, v->end - v->start, v->prot, flags,
+	va = remote_syscall(t, SYS_mmap, v->start, v->end - v->start,
+			    v->prot | (was_writable(v) ? PROT_WRITE : 0), flags,
 			    v->kind == M_VMA_ANON ? -1 : sent->num, v->pgoff);
-out:
 	if (va != (s64)v->start)
 		return r_fail_pid(r, p->pid, va < 0 ? (int)va : -EEXIST, "cannot map %#llx-%#llx%s%s",
 				  (unsigned long long)v->start, (unsigned long long)v->end,
@@ -262,6 +268,23 @@ static int keep(struct restore *r, struct rproc *p, const struct m_mm *from, boo
 	return (int)ret;
 }
 
+static int settle_prot(struct restore *r, struct rproc *p, const struct m_vma *v)
+{
+	struct rtask *t = r_leader(p);
+	s64 ret = 0;
+
+	/* What was never touched loses its charge with the right to write (6.12: mprotect_fixup). */
+	if (v->kind == M_VMA_ANON && !v->nr_pages) {
+		ret = remote_poke(t, v->start, "", 1);
+		if (!ret)
+			ret = remote_syscall(t, SYS_madvise, v->start, OHIB_PAGE_SIZE, MADV_DONTNEED);
+	}
+	if (!ret)
+		ret = remote_syscall(t, SYS_mprotect, v->start, v->end - v->start, v->prot);
+	return ret < 0 ? r_fail_pid(r, p->pid, (int)ret, "cannot set the protection of %#llx",
+				    (unsigned long long)v->start) : 0;
+}
+
 int space_build(struct restore *r, struct rproc *p, struct m_mm *from)
 {
 	struct rtask *t = r_leader(p);
@@ -291,6 +314,9 @@ int space_build(struct restore *r, struct rproc *p, struct m_mm *from)
 	drop_sent(t, &sent);
 	if (!ret)
 		ret = pages_fill(r, p, from, kept);
+	for (size_t i = 0; !ret && i < mm->vmas.n; i++)
+		if (!kept[i] && was_writable(&mm->vmas.v[i]))
+			ret = settle_prot(r, p, &mm->vmas.v[i]);
 	if (!ret)
 		ret = vdso_map(r, p);
 	for (size_t i = 0; !ret && i < mm->vmas.n; i++)
@@ -301,6 +327,20 @@ int space_build(struct restore *r, struct rproc *p, struct m_mm *from)
 		ret = mminfo_set(r, p);
 	if (ret)
 		r_fail_pid(r, p->pid, ret, "its memory cannot be made");
+	return ret;
+}
+
+/* PID 1 gets its memory behind the commit: this much of it can be tried before. */
+int space_files(struct restore *r, struct rproc *p)
+{
+	struct m_mm *mm = p->m->mm;
+	int ret = 0, fd;
+
+	for (size_t i = 0; mm && !ret && i < mm->vmas.n; i++)
+		if (mm->vmas.v[i].kind == M_VMA_FILE && !is_late(&mm->vmas.v[i]))
+			ret = file_map_fd(r, mm->vmas.v[i].file, O_RDONLY, &fd);
+	if (!ret && mm && mm->exe)
+		ret = file_map_fd(r, mm->exe, O_RDONLY, &fd);
 	return ret;
 }
 

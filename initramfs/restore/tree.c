@@ -42,19 +42,22 @@ static const char *taken_by(pid_t pid, char buf[32])
 	return buf;
 }
 
-/* Remote clone3 of @tid in @by. */
-static int clone_as(struct restore *r, struct rtask *by, pid_t tid, u64 flags, u32 exit_signal)
+/* Remote clone3 of @tid in @by; what that returns. */
+static s64 clone_call(struct rtask *by, pid_t tid, u64 flags, u32 exit_signal)
 {
 	struct clone3_args a = { .flags = flags, .exit_signal = exit_signal, .set_tid_size = 1 };
-	char comm[32];
 	u64 va;
-	s64 ret;
 
 	a.set_tid = remote_put(by, 256, &tid, sizeof(tid));
 	va = remote_put(by, 0, &a, sizeof(a));
-	if (!a.set_tid || !va)
-		return r_fail_pid(r, by->tid, -EFAULT, "cannot reach its scratch page");
-	ret = remote_syscall(by, SYS_clone3, va, sizeof(a));
+	return a.set_tid && va ? remote_syscall(by, SYS_clone3, va, sizeof(a)) : -EFAULT;
+}
+
+static int clone_as(struct restore *r, struct rtask *by, pid_t tid, u64 flags, u32 exit_signal)
+{
+	s64 ret = clone_call(by, tid, flags, exit_signal);
+	char comm[32];
+
 	if (ret == -EEXIST)
 		return r_fail_pid(r, tid, -EEXIST, "its number is taken by \"%s\" under this kernel",
 				  taken_by(tid, comm));
@@ -132,6 +135,25 @@ static int birth_by_helper(struct restore *r, struct rproc *p)
 	if (!ret && p->parent != r->init)
 		ret = subreaper(p->parent, 0);
 	return ret;
+}
+
+int tree_moment(struct restore *r, pid_t pid, struct rtask *h)
+{
+	struct rtask *init = r_leader(r->init);
+	int ret = 0;
+
+	*h = (struct rtask){ .tid = pid };
+	if (pid <= 0 || clone_call(init, pid, F_CLEAR_SIGHAND, SIGCHLD) != pid) {
+		h->tid = temp_pid(r);
+		ret = clone_as(r, init, h->tid, F_CLEAR_SIGHAND, SIGCHLD);
+	}
+	return ret ? ret : adopt(r, h, init);
+}
+
+void tree_moment_end(struct restore *r, struct rtask *h)
+{
+	remote_exit(h, 0, 0);
+	tree_reap(r, r->init, h->tid);
 }
 
 static int birth(struct restore *r, struct rproc *p)

@@ -224,6 +224,7 @@ int scrape_mm(struct scrape *s, struct sproc *sp, struct ohib_err *e)
 			v.dontfork = strstr(line, " dc");
 			v.wipeonfork = strstr(line, " wf");
 			v.dontdump = strstr(line, " dd");
+			v.account = strstr(line, " ac");
 			v.hugepage = strstr(line, " hg");
 			v.nohugepage = strstr(line, " nh");
 			if (v.end)
@@ -248,6 +249,7 @@ int scrape_mm(struct scrape *s, struct sproc *sp, struct ohib_err *e)
 		} else if (!strncmp(line + n, "/memfd:", 7) || !strncmp(line + n, "/dev/zero", 9)) {
 			v.kind = M_VMA_SHMEM;
 			v.shmem = shared(s, line + n, ino, off + b - a);
+			v.maywrite = perm[3] == 's';
 		} else if (line[n] == '/') {
 			v.kind = M_VMA_FILE;
 			v.file = mapped(s, line + n, ino, makedev(maj, min));

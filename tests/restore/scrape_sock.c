@@ -86,6 +86,14 @@ static void read_all(struct scrape *s, struct m_sock *k, int fd)
 	}
 }
 
+/* The number in the namespace of what the scraper knows by the outer one; 0: it has ended. */
+static pid_t inner_pid(struct scrape *s, pid_t outer)
+{
+	struct m_process *p = inner_of(s, outer);
+
+	return p ? p->pid : 0;
+}
+
 static struct m_sock *describe(struct scrape *s, int fd)
 {
 	struct m_sock *k = arena_new(s->m->arena, struct m_sock);
@@ -104,7 +112,7 @@ static struct m_sock *describe(struct scrape *s, int fd)
 	k->addr_len = len > 2 ? len : 0;
 	len = sizeof(cred);
 	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
-		k->peer_uid = cred.uid, k->peer_gid = cred.gid;
+		k->peer_pid = inner_pid(s, cred.pid), k->peer_uid = cred.uid, k->peer_gid = cred.gid;
 	k->state = listening ? 10 : 7;
 	k->backlog = 5;
 	k->peek_off = -1;
@@ -112,6 +120,7 @@ static struct m_sock *describe(struct scrape *s, int fd)
 	if (!listening && k->type != SOCK_DGRAM && !getpeername(fd, (void *)k->peer_addr, &len)) {
 		k->state = 1;
 		k->peer_addr_len = len > 2 ? len : 0;
+		k->accepted = k->addr_len; /* no program of cases/ binds a socket that connects */
 	}
 	if (k->addr_len && k->addr[2]) {
 		snprintf(path, sizeof(path), "%.108s", k->addr + 2);

@@ -2,8 +2,11 @@
 /* Contents of deleted files: collected from this process, written back, and damaged in every byte. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -86,6 +89,68 @@ TEST(contents_come_back)
 	close(out);
 }
 
+static int removed_folder(u64 *id)
+{
+	char path[] = FOLDER "/ghost-test-XXXXXX";
+	int fd = mkdtemp(path) ? open(path, O_RDONLY | O_DIRECTORY) : -1;
+	struct stat st;
+
+	if (fd >= 0) {
+		rmdir(path);
+		fstat(fd, &st);
+		*id = ghost_id(st.st_dev, st.st_ino);
+	}
+	return fd;
+}
+
+TEST(a_folder_comes_back)
+{
+	const struct timespec ts[2] = { { 1000, 5 }, { 2000, 6 } };
+	struct ohib_err err = {};
+	struct ghosts *g;
+	u64 id, other;
+	struct stat st;
+	int fd = removed_folder(&id), out = -1;
+
+	REQUIRE(fd >= 0);
+	CHECK_EQ(fchmod(fd, 02711), 0);
+	CHECK_EQ(fsetxattr(fd, "user.test", "value", 5, 0), 0);
+	CHECK_EQ(futimens(fd, ts), 0);
+	g = collected();
+	REQUIRE(g);
+	CHECK(ghosts_has(g, id));
+	out = removed_folder(&other);
+	CHECK_EQ(ghosts_write(g, id, out, &err), 0);
+	CHECK_EQ(fstat(out, &st), 0);
+	CHECK_EQ(st.st_mode, S_IFDIR | 02711);
+	CHECK_EQ(st.st_mtim.tv_sec, 2000);
+	CHECK_EQ(fgetxattr(out, "user.test", NULL, 0), 5);
+	ghosts_free(g);
+	close(fd);
+	close(out);
+}
+
+/* It could be made, but not opened for writing any more. */
+TEST(what_is_immutable_is_told)
+{
+	int flags = FS_IMMUTABLE_FL, none = 0, fd;
+	struct ohib_err err = {};
+	void *data = NULL;
+	size_t len;
+	u64 id;
+
+	fd = nameless(&id);
+	REQUIRE(fd >= 0);
+	if (ioctl(fd, FS_IOC_SETFLAGS, &flags)) {
+		printf("no immutable files here\n");
+	} else {
+		CHECK_EQ(ghosts_collect_process(getpid(), MAX, &data, &len, &err), -EPERM);
+		CHECK(strstr(err.msg, "ghost-test"));
+		CHECK_EQ(ioctl(fd, FS_IOC_SETFLAGS, &none), 0);
+	}
+	close(fd);
+}
+
 TEST(too_much_is_told)
 {
 	struct ohib_err err = {};
@@ -149,6 +214,8 @@ int main(void)
 {
 	static const struct test_case t[] = {
 		TEST_CASE(contents_come_back),
+		TEST_CASE(a_folder_comes_back),
+		TEST_CASE(what_is_immutable_is_told),
 		TEST_CASE(too_much_is_told),
 		TEST_CASE(nothing_gives_no_section),
 		TEST_CASE(damage_is_found_or_harmless),

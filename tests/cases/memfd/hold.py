@@ -27,11 +27,18 @@ def setup():
     os.write(p["sealed"], pattern("s", 2 * PAGE))
     os.fchown(p["sealed"], 1234, 4321)
     os.fchmod(p["sealed"], 0o640)
+    # before the seal, which forbids all that could ever be written to
+    reader = os.open(f"/proc/self/fd/{p['sealed']}", os.O_RDONLY)
+    p["view"] = memory.mmap(2 * PAGE, memory.READ, memory.SHARED, reader)
+    os.close(reader)
     p["seals"] = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
     fcntl.fcntl(p["sealed"], fcntl.F_ADD_SEALS, p["seals"])
     p["map"] = memory.mmap(4 * PAGE, memory.RW, memory.SHARED, p["plain"], 200 * PAGE)
     p["private"] = memory.mmap(2 * PAGE, memory.RW, memory.PRIVATE, p["plain"])
     memory.poke(p["private"] + PAGE, b"mine")
+    p["hidden"] = memory.mmap(2 * PAGE, memory.RW, memory.PRIVATE, p["plain"])
+    memory.poke(p["hidden"] + PAGE, b"secret")
+    memory.mprotect(p["hidden"], 2 * PAGE, memory.NONE)
     # nobody has a descriptor of this one any more
     lost = os.memfd_create("lost", 0)
     os.ftruncate(lost, 8 * PAGE)
@@ -75,6 +82,16 @@ def check(p):
     except PermissionError:
         pass
     same(memory.peek(p["private"] + PAGE, 4), b"mine", "private page")
+    same(memory.smaps(p["hidden"])["perms"], "---p", "a private mapping that is not accessible now")
+    memory.mprotect(p["hidden"], 2 * PAGE, memory.READ)
+    file = pattern("a", 5000)
+    same(memory.peek(p["hidden"], PAGE + 6), file[:10] + b"both" + file[14:PAGE] + b"secret", "its pages")
+    same(memory.peek(p["view"], 2 * PAGE), pattern("s", 2 * PAGE), "a view of the sealed one")
+    try:
+        memory.mprotect(p["view"], PAGE, memory.RW)
+        raise AssertionError("a view of a sealed file became writable")
+    except PermissionError:
+        pass
     same(os.pread(p["plain"], 4, PAGE), pattern("a", 5000)[PAGE:PAGE + 4], "the file under the private page")
     same(memory.peek(p["lost"] + 5 * PAGE, 5), b"found", "a file that is only mapped")
     same(memory.peek(p["lost"], PAGE), bytes(PAGE), "its hole")

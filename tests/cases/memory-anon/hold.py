@@ -36,7 +36,9 @@ def setup():
     for page in range(0, 4096, 97):
         memory.poke(p["sparse"] + page * PAGE, pattern(page, 64))
     p["rss"] = memory.smaps(p["sparse"])["Rss"]
-    p["zero"] = memory.mmap(64 * PAGE)
+    # between two that are different, so that it is a mapping of its own
+    p["zero"] = memory.mmap(66 * PAGE, NONE) + PAGE
+    memory.mprotect(p["zero"], 64 * PAGE, RW)
     memory.peek(p["zero"], 64 * PAGE)  # the zero page
     p["hidden"] = memory.mmap(4 * PAGE)
     memory.poke(p["hidden"], pattern("hidden", 4 * PAGE))
@@ -64,6 +66,7 @@ def setup():
         memory.poke(at, number.to_bytes(4, "little"))
         memory.mprotect(at, PAGE, READ)
     p["stack"] = deep(900)
+    same(memory.smaps(p["zero"])["Anonymous"], 0, "memory that zero pages take at first")
     for name in "sparse", "zero", "hidden", "code", "down", "low", "reserved", "huge", "many":
         p["same"][name] = area(p[name])
     return p

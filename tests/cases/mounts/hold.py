@@ -32,7 +32,8 @@ def table():
         for line in lines:
             left, _, right = line.rstrip("\n").partition(" - ")
             number, parent, _, root, point, options, *tags = left.split(" ")
-            rows.append([number, parent, root, point, options, tags, right])
+            if not point.startswith("/mnt/"):  # those of others
+                rows.append([number, parent, root, point, options, tags, right])
     places = {row[0]: position for position, row in enumerate(rows)}
     groups = {}
     for position, row in enumerate(rows):

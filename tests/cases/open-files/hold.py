@@ -78,13 +78,13 @@ def setup():
     p["fds"]["behind the end"] = os.open(path, os.O_RDWR)
     os.lseek(p["fds"]["behind the end"], 10**10, os.SEEK_SET)
     # directories
+    os.symlink("nowhere", os.path.join(PLACE, "link"))
     for number in range(40):
         with open(os.path.join(PLACE, f"name-{number:02}"), "wb"):
             pass
     p["fds"]["directory"] = p["directory"] = os.open(PLACE, os.O_RDONLY | os.O_DIRECTORY)
     p["names"] = names(p["directory"]) + names(p["directory"])
     p["fds"]["directory by path"] = os.open(PLACE, os.O_PATH | os.O_DIRECTORY)
-    os.symlink("nowhere", os.path.join(PLACE, "link"))
     p["fds"]["link by path"] = os.open(os.path.join(PLACE, "link"), os.O_PATH | os.O_NOFOLLOW)
     # who gets SIGIO, and which signal it is
     owned = p["fds"]["both"]

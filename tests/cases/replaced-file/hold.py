@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that an upgrade has put another in the place of, and one that still has another name."""
+"""Files that an upgrade has put another in the place of, a program that runs among them, and one that still has another
+name."""
 
 import os
 import shutil
+import signal
 
 import memory
 from held import held, same
@@ -40,6 +42,14 @@ def setup():
     fd = os.open("library", os.O_RDONLY)
     p["new"] = memory.mmap(4 * PAGE, memory.READ, memory.PRIVATE, fd)
     os.close(fd)
+    shutil.copy("/bin/sleep", "daemon")
+    p["daemon"] = os.fork()
+    if not p["daemon"]:
+        os.execv(f"{FOLDER}/daemon", ["daemon", "100000"])
+    while os.readlink(f"/proc/{p['daemon']}/exe") != f"{FOLDER}/daemon":
+        os.sched_yield()
+    write("daemon.new", b"another program")
+    os.rename("daemon.new", "daemon")
     # two names; the one that it was opened by is gone
     write("first", b"linked")
     os.link("first", "second")
@@ -51,9 +61,10 @@ def setup():
 
 def check(p):
     old, new = pattern("old", 8 * PAGE), pattern("new", 9 * PAGE)
-    same(sorted(os.listdir(FOLDER)), ["config", "library", "second"], "names")
+    same(sorted(os.listdir(FOLDER)), ["config", "daemon", "library", "second"], "names")
     same(os.pread(p["config"], 100, 0), b"old config\n", "the old file")
     same(os.fstat(p["config"]).st_nlink, 0, "its links")
+    same(os.readlink(f"/proc/self/fd/{p['config']}"), f"{FOLDER}/config (deleted)", "its name")
     os.pwrite(p["config"], b"OLD", 0)
     with open(f"{FOLDER}/config", "rb") as data:
         same(data.read(), b"new config, and longer\n", "the new file")
@@ -64,6 +75,15 @@ def check(p):
     same(memory.smaps(p["text"])["path"], f"{FOLDER}/library (deleted)", "path of the text")
     same(memory.peek(p["new"], 4 * PAGE), new[:4 * PAGE], "the new library")
     same(memory.smaps(p["new"])["path"], f"{FOLDER}/library", "path of the new library")
+    with open(f"{FOLDER}/daemon", "rb") as data:
+        same(data.read(), b"another program", "the new program")
+    exe = f"/proc/{p['daemon']}/exe"
+    same(os.readlink(exe), f"{FOLDER}/daemon (deleted)", "name of the old program")
+    with open(exe, "rb") as data, open("/bin/sleep", "rb") as origin:
+        same(data.read(), origin.read(), "the old program")
+    os.kill(p["daemon"], signal.SIGTERM)
+    same(os.waitpid(p["daemon"], 0)[1], signal.SIGTERM, "how it ended")
+    same(os.readlink(f"/proc/self/fd/{p['linked']}"), f"{FOLDER}/first (deleted)", "name of the linked file")
     os.pwrite(p["linked"], b"LINK", 0)
     with open(f"{FOLDER}/second", "rb") as data:
         same(data.read(), b"LINKed", "the file under its other name")

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pages that are in swap: of a process and its child, shared ones, a tmpfs file's, pages of zeros, a locked one's peer."""
+"""Pages that are in swap: of a process and its child, shared ones, a tmpfs file's, those of a SysV segment that nobody
+has attached, pages of zeros, a locked one's peer."""
 
+import ctypes
 import os
 import signal
 
 import memory
 from held import held, same
-from memory import ANON, PAGE, RW, SHARED, pattern
+from memory import ANON, LIBC, PAGE, RW, SHARED, checked, pattern
 
 PAGES = 2000
 FILE = "/dev/shm/case-swapped"
+RMID, SHM_INFO = 0, 14
 
 
 def zeros_in_between():
@@ -43,6 +46,33 @@ def push_out():
     os.waitpid(pid, 0)
 
 
+LIBC.shmat.restype = ctypes.c_void_p
+
+
+def attached(number):
+    return checked(LIBC.shmat(number, None, 0), "shmat")
+
+
+def detach(address):
+    checked(LIBC.shmdt(ctypes.c_void_p(address)), "shmdt")
+
+
+def segment():
+    number = checked(LIBC.shmget(0, ctypes.c_size_t(300 * PAGE), 0o1600), "shmget")
+    there = attached(number)
+    memory.poke(there, pattern("segment", 300 * PAGE))
+    memory.madvise(there, 300 * PAGE, "pageout")
+    detach(there)
+    return number
+
+
+def segments_swapped():
+    """Pages: shm_swp of struct shm_info."""
+    raw = ctypes.create_string_buffer(128)
+    checked(LIBC.shmctl(0, SHM_INFO, raw), "shmctl SHM_INFO")
+    return int.from_bytes(raw.raw[24:32], "little")
+
+
 def setup():
     assert areas(), "the machine has no swap"
     p = {"areas": areas()}
@@ -54,6 +84,7 @@ def setup():
     os.write(p["fd"], pattern("file", 300 * PAGE))
     p["file"] = memory.mmap(300 * PAGE, RW, SHARED, p["fd"])
     memory.peek(p["file"], 300 * PAGE)
+    p["segment"] = segment()
     # pages that two processes have are not paged out on demand
     memory.madvise(p["anon"], PAGES * PAGE, "pageout")
     p["child"] = os.fork()
@@ -68,6 +99,7 @@ def setup():
         memory.madvise(p[what], pages * PAGE, "pageout")
     push_out()
     assert used() > 4000, "hardly anything has been swapped out"
+    assert segments_swapped() >= 200, "hardly anything of the segment has been swapped out"
     return p
 
 
@@ -75,6 +107,10 @@ def check(p):
     same(memory.peek(p["anon"], PAGES * PAGE), zeros_in_between(), "private memory")
     same(memory.peek(p["shared"], 500 * PAGE), pattern("shared", 500 * PAGE), "shared memory")
     same(os.pread(p["fd"], 300 * PAGE, 0), pattern("file", 300 * PAGE), "file on tmpfs")
+    there = attached(p["segment"])
+    same(memory.peek(there, 300 * PAGE), pattern("segment", 300 * PAGE), "SysV segment")
+    detach(there)
+    LIBC.shmctl(p["segment"], RMID, None)
     memory.poke(p["file"] + PAGE, b"still one")
     same(os.pread(p["fd"], 9, PAGE), b"still one", "the mapping and the file")
     os.kill(p["child"], signal.SIGUSR2)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Unix sockets: a listener with accepted and waiting connections, datagrams in flight with senders, credentials and
-descriptors, packets, half-closed and orphaned connections, options."""
+descriptors, packets, half-closed and orphaned connections, options, and whom each connection names
+as its other side."""
 
 import array
 import os
@@ -11,10 +12,39 @@ from held import held, same
 
 LISTENER, SENDER, GONE = "/run/case-unix", "/run/case-unix.sender", "/run/case-unix.gone"
 RECEIVER = "\0case-unix-receiver"
+PEERGROUPS = 59
 
 
 def credentials(sock):
     return struct.unpack("iii", sock.getsockopt(S.SOL_SOCKET, S.SO_PEERCRED, 12))
+
+
+def told(sock):
+    """Process, user and group of the other side, and its further groups."""
+    try:
+        groups = sock.getsockopt(S.SOL_SOCKET, PEERGROUPS, 400)
+    except OSError:
+        groups = b""
+    return credentials(sock) + tuple(array.array("i", groups))
+
+
+def by_another(make):
+    """What a child makes as user 1234 of groups 4321 and 77; make() returns sockets. The child has ended then."""
+    here, there = S.socketpair()
+    child = os.fork()
+    if not child:
+        try:
+            os.setgroups([77, 78])
+            os.setresgid(4321, 4321, 4321)
+            os.setresuid(1234, 1234, 1234)
+            made = make()
+            S.send_fds(there, [b"made"], [sock.fileno() for sock in made])
+        finally:
+            os._exit(0)
+    there.close()
+    descriptors = S.recv_fds(here, 10, 5)[1]
+    os.waitpid(child, 0)
+    return child, [S.socket(fileno=fd) for fd in descriptors]
 
 
 def unix(kind, bind=None, connect=None):
@@ -68,6 +98,13 @@ def setup():
     p["orphan"], other = S.socketpair()
     other.send(b"last words")
     other.close()
+    p["open"] = unix(S.SOCK_STREAM, "\0case-unix-open")
+    p["open"].listen(5)
+    p["pair maker"], p["their pair"] = by_another(S.socketpair)
+    p["caller"], p["their call"] = by_another(lambda: [unix(S.SOCK_STREAM, None, "\0case-unix-open")])
+    p["their call"] += [p["open"].accept()[0]]
+    p["queued caller"], p["queued call"] = by_another(lambda: [unix(S.SOCK_STREAM, None, "\0case-unix-open")])
+    p["told"] = {name: [told(sock) for sock in p[name]] for name in ("their pair", "their call")}
     p["child"] = os.fork()
     if not p["child"]:
         with p["accepted"] as sock: # the other process's copy of it
@@ -103,6 +140,19 @@ def stream(p):
     same(p["listener"].accept()[0].recv(100), b"new", "new connection")
 
 
+def others(p):
+    """Who each connection says is its other side, though those who made some of them have ended."""
+    for name, were in p["told"].items():
+        same([told(sock) for sock in p[name]], were, f"other sides of {name}")
+    same(tuple(p["told"]["their pair"][0]), (p["pair maker"], 1234, 4321, 77, 78), "maker of the pair")
+    same(tuple(p["told"]["their call"][1]), (p["caller"], 1234, 4321, 77, 78), "caller")
+    same(told(p["open"].accept()[0]), (p["queued caller"], 1234, 4321, 77, 78), "caller not accepted before")
+    same(credentials(p["half"][0]), (p["pid"], 0, 0), "maker of a pair of one's own")
+    same(credentials(p["listener"]), (p["pid"], 0, 0), "a listener's own")
+    p["their pair"][0].send(b"still a pair")
+    same(p["their pair"][1].recv(100), b"still a pair", "what comes through the pair")
+
+
 def datagrams(p):
     receiver = p["receiver"]
     same(receiver.getsockopt(S.SOL_SOCKET, S.SO_RCVBUF), 100000, "receive buffer")
@@ -130,6 +180,7 @@ def datagrams(p):
 
 def check(p):
     stream(p)
+    others(p)
     datagrams(p)
     same(p["half"][1].getsockopt(S.SOL_SOCKET, S.SO_RCVTIMEO, 16), struct.pack("ll", 3, 500000), "timeout")
     got = b""

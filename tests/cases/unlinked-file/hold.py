@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Deleted files in use, on disk and on tmpfs: contents, holes, owner, attributes, sharing, only mapped, being run."""
+"""Deleted files in use, on disk and on tmpfs: contents, holes, owner, attributes, sharing, mapped by one process or
+shared by two, being run, and a large one."""
 
 import os
 import shutil
@@ -11,6 +12,7 @@ from memory import PAGE, pattern
 
 DISK, RAM = "/var/tmp/case-unlinked", "/run/case-unlinked"
 SPARSE = 30 << 20
+MIB, BIG = 1 << 20, 30
 
 
 def make(folder):
@@ -43,8 +45,41 @@ def make(folder):
     return f
 
 
+def block(i):
+    return i.to_bytes(8, "little") + pattern("big", MIB - 8)
+
+
+def make_big():
+    fd = os.open(f"{DISK}/big", os.O_RDWR | os.O_CREAT, 0o600)
+    rest = block(0)[8:]
+    for i in range(BIG):
+        os.write(fd, i.to_bytes(8, "little") + rest)
+    os.unlink(f"{DISK}/big")
+    return fd
+
+
+def sharer(address):
+    """A second process with the mapping: it turns around the byte at the start of a page for each byte from the pipe."""
+    ask, answer = os.pipe(), os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(ask[1])
+        while os.read(ask[0], 1):
+            memory.poke(address, bytes([memory.peek(address, 1)[0] ^ 0xff]))
+            os.write(answer[1], b"!")
+        os._exit(0)
+    os.close(ask[0])
+    return {"pid": pid, "ask": ask[1], "answer": answer[0], "at": address}
+
+
 def setup():
-    p = {"disk": make(DISK), "ram": make(RAM)}
+    p = {"disk": make(DISK), "ram": make(RAM), "big": make_big()}
+    fd = os.open(f"{DISK}/both", os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(fd, pattern("both", 2 * PAGE))
+    at = memory.mmap(2 * PAGE, memory.RW, memory.SHARED, fd)
+    os.close(fd)
+    p["both"] = sharer(at)
+    os.unlink(f"{DISK}/both")
     shutil.copy("/bin/sleep", f"{DISK}/program")
     p["child"] = os.fork()
     if not p["child"]:
@@ -79,9 +114,29 @@ def look(f, folder):
     assert memory.smaps(f["shared"])["path"] == f"{folder}/mapped (deleted)", "path of the mapping"
 
 
+def look_shared(both):
+    whole = pattern("both", 2 * PAGE)
+    same(memory.peek(both["at"], 2 * PAGE), whole, "the mapping that two processes share")
+    os.write(both["ask"], b"?")
+    same(os.read(both["answer"], 1), b"!", "the other process")
+    same(memory.peek(both["at"], 1)[0], whole[0] ^ 0xff, "what the other process wrote")
+    os.close(both["ask"])
+    same(os.waitpid(both["pid"], 0)[1], 0, "how it ended")
+
+
+def look_big(fd):
+    same((os.fstat(fd).st_size, os.fstat(fd).st_nlink), (BIG * MIB, 0), "size and links of the large file")
+    rest = block(0)[8:]
+    for i in range(BIG):
+        assert os.pread(fd, MIB, i * MIB) == i.to_bytes(8, "little") + rest, f"the large file differs in MiB {i}"
+    os.close(fd)
+
+
 def check(p):
     look(p["disk"], DISK)
     look(p["ram"], RAM)
+    look_shared(p["both"])
+    look_big(p["big"])
     exe = f"/proc/{p['child']}/exe"
     same(os.readlink(exe), f"{DISK}/program (deleted)", "name of the deleted program")
     with open(exe, "rb") as data:

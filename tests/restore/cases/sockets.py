@@ -2,9 +2,21 @@
 """Unix sockets: pairs, connections, listeners, datagrams, and what was not read yet."""
 import os
 import socket
+import struct
 import tempfile
 
 from check import check, done, wait_switch
+
+
+
+def told(s):
+    """Process, user and group of the other side, and its further groups."""
+    try:
+        groups = s.getsockopt(socket.SOL_SOCKET, 59, 64)
+    except OSError:
+        groups = b""
+    return struct.unpack("iii", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)) + (groups,)
+
 
 S, D, Q = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET
 U = socket.AF_UNIX
@@ -30,6 +42,12 @@ half, gone = socket.socketpair(U, S)
 gone.send(b"last words")
 gone.close()
 listener = bound(S, folder + "/stream", True)
+os.setresgid(-1, 17, -1)
+os.setresuid(-1, 65534, -1)
+other_pair, other_end = socket.socketpair(U, S)
+other_listener = bound(S, "\0overlay-other-%d" % os.getpid(), True)
+os.setresuid(-1, 0, -1)
+os.setresgid(-1, 0, -1)
 client = socket.socket(U, S)
 client.connect(folder + "/stream")
 server = listener.accept()[0]
@@ -38,6 +56,10 @@ server.send(b"reply")
 waiting = socket.socket(U, S)
 waiting.connect(folder + "/stream")
 waiting.send(b"not accepted yet")
+impatient = socket.socket(U, S)
+impatient.connect(folder + "/stream")
+impatient.send(b"and gone")
+impatient.close()
 packets = bound(Q, "\0overlay-test-%d" % os.getpid(), True)
 qclient = socket.socket(U, Q)
 qclient.connect("\0overlay-test-%d" % os.getpid())
@@ -51,11 +73,18 @@ logger.send(b"line 1")
 named = bound(D, folder + "/named")
 named.sendto(b"line 2", folder + "/log")
 os.chmod(folder + "/log", 0o622)
+left = bound(D, folder + "/left")
+left.sendto(b"line 2b", folder + "/log")
+left.close()
 lost = bound(S, folder + "/lost", True)
 os.unlink(folder + "/lost")
+asked = [a, b, c, half, client, server, waiting, qclient, qserver, other_pair, other_end, other_listener]
+were = [told(s) for s in asked]
 wait_switch()
 for s in (a, b, c, d, half, listener, client, server, waiting, packets, qclient, qserver, log):
     s.settimeout(3)
+check("who the others are: %s, not %s" % ([told(s) for s in asked], were), [told(s) for s in asked] == were)
+check("who waits", told(waiting)[0] == os.getpid())
 check("stream pair", b.recv(100) == b"to b and more" and a.recv(100) == b"to a")
 b.send(b"on")
 check("stream pair goes on", a.recv(100) == b"on")
@@ -69,6 +98,8 @@ late = listener.accept()[0]
 check("a connection that waits", late.recv(100) == b"not accepted yet")
 late.send(b"accepted")
 check("is answered", waiting.recv(100) == b"accepted")
+hung_up = listener.accept()[0]
+check("one that waits and has hung up", (hung_up.recv(100), hung_up.recv(100)) == (b"and gone", b""))
 new = socket.socket(U, S)
 new.connect(folder + "/stream")
 check("listener by its name", listener.accept()[0] is not None)
@@ -76,6 +107,7 @@ check("packets", (qserver.recv(100), qserver.recv(100)) == (b"p1", b"p2"))
 first, second = log.recvfrom(100), log.recvfrom(100)
 check("datagrams in order", (first[0], second[0]) == (b"line 1", b"line 2"))
 check("a datagram's sender", second[1] == folder + "/named")
+check("a sender that is gone", log.recvfrom(100) == (b"line 2b", folder + "/left"))
 logger.send(b"line 3")
 check("connected datagrams go on", log.recv(100) == b"line 3")
 check("mode of a name", os.stat(folder + "/log").st_mode & 0o777 == 0o622)

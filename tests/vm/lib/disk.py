@@ -64,9 +64,16 @@ def in_disk(folder, meta, command, *options, log):
 
 def finish(folder, meta, log, tree=None):
     """Copy a tree in, regenerate what a boot reads and note where it is; the last step of every layer."""
-    script = (f"set -e\necho MODULES={INITRAMFS} > /etc/initramfs-tools/conf.d/vm-modules\n"
+    script = ("set -e\n"
               "for release in $(cut -d' ' -f2 /etc/vm-kernels); do\n"
               "	test -z \"$DEPMOD\" || depmod -a $release\n"
+              "	if command -v dracut > /dev/null; then\n"
+              # the chroot does not show what the machine's disk needs
+              "		dracut --force --hostonly --filesystems ext4 --add-drivers 'virtio_pci virtio_blk ext4'"
+              " /boot/initrd.img-$release $release\n"
+              "		continue\n"
+              "	fi\n"
+              f"	echo MODULES={INITRAMFS} > /etc/initramfs-tools/conf.d/vm-modules\n"
               "	if [ -e /boot/initrd.img-$release ]; then u=-u; else u=-c; fi\n"
               "	update-initramfs $u -k $release\n"
               "done\n"

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Behind the commit nobody else would end a restore that hangs. A process beside the reloader's looks
+ * at a page that both share: when nothing is done for long it tells where it stands, and gives up.
+ */
+#pragma once
+
+#include "util/types.h"
+
+struct watchdog_seen {
+	const char *stage;
+	u32 quiet_s;		/* for so long nothing was done */
+	pid_t tid;		/* the thread that is waited for, in system call @nr; 0: none */
+	s32 nr;
+};
+
+struct watchdog_opts {
+	u32 tell_ms;		/* tell after so long, and again each time it has passed */
+	u32 give_up_ms;
+	void (*tell)(const struct watchdog_seen *seen);
+	void (*give_up)(void);	/* to start the machine anew */
+};
+
+/* It watches from watchdog_arm() on. -1: there is none, for @errno. */
+int watchdog_start(const struct watchdog_opts *o);
+void watchdog_arm(void);
+void watchdog_stage(const char *name);
+void watchdog_beat(void);	/* something was done */
+void watchdog_stop(void);
