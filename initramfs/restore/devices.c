@@ -39,12 +39,11 @@ int blockdev_find(struct restore *r, struct r_sb *sb)
 int blockdev_check(struct restore *r, struct r_sb *sb)
 {
 	const struct m_superblock *m = sb->m;
-	int ret = super_compare(sb->dev->node, m->ident, m->ident_len, m->ident_offset, r->e);
 
-	if (!ret && !super_is_clean(m->ident))
-		ret = r_fail(r, -EUCLEAN, "the file system on %s was not clean when the machine was suspended",
-			     sb->dev->node);
-	return ret;
+	if (m->ident && m->ident_len == SUPER_BYTES && !super_is_clean(m->ident))
+		return r_fail(r, -EUCLEAN, "the file system on %s was not clean when the machine was suspended",
+			      sb->dev->node);
+	return super_compare(sb->dev->node, m->ident, m->ident_len, m->ident_offset, r->e);
 }
 
 int blockdev_lock(struct restore *r, struct r_blockdev *dev)
