@@ -9,6 +9,7 @@
 struct json_object;
 
 enum capture_stage {
+	CAPTURE_PAGE_OUT,	/* what the snapshot could not hold; done and total are bytes */
 	CAPTURE_PREPARE,	/* device and memory; everything still runs */
 	CAPTURE_FREEZE,		/* processes; symbols, types and configuration; file systems */
 	CAPTURE_SNAPSHOT,	/* the kernel's atomic copy */
@@ -41,13 +42,14 @@ struct capture_report {
 	double stage[CAPTURE_NR_STAGES];
 	struct ohib_writer_stats image;
 	unsigned int nr_frozen_fs;
+	u64 paged_out;		/* bytes, before anything was frozen */
 };
 
 struct capture_opts {
 	struct ohib_writer_opts writer;	/* max_pages, kernels and machine id are filled in when unset */
 	enum capture_ending ending;
 	/*
-	 * The stage begins, or goes on (@done of @total pages). From CAPTURE_SNAPSHOT on it must not
+	 * The stage begins, or goes on (@done of @total pages, or bytes). From CAPTURE_SNAPSHOT on it must not
 	 * write to any file system, nor allocate much.
 	 */
 	void (*progress)(void *arg, enum capture_stage stage, u64 done, u64 total,

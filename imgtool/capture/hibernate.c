@@ -3,6 +3,7 @@
  * The order of a hibernation, and its way back from every step.
  *
  *	what                            undone by
+ *	0 page memory out               - (it comes back when it is used)
  *	1 claim the device: writing     abandon: none
  *	2 open /dev/snapshot            close (thaws as well)
  *	3 lock our memory               munlockall
@@ -15,8 +16,8 @@
  *	10 power off                    does not return
  *
  * The image holds this program standing in the ioctl of step 7, with one thread, no descriptor of
- *the image device, signals blocked, and the file systems frozen. Exact resume goes on from there
- *with everything as it was; after a switch the next kernel has its own file systems, which are not
+ * the image device, signals blocked, and the file systems frozen. Exact resume goes on from there
+ * with everything as it was; after a switch the next kernel has its own file systems, which are not
  * frozen, and knows of no snapshot. From step 6 until the thaw nothing here may write to a file.
  */
 #include <errno.h>
@@ -34,6 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/memory.h"
 #include "capture/parts.h"
 #include "util/cleanup.h"
 #include "util/fault.h"
@@ -79,6 +81,15 @@ static void pages_progress(void *arg, u64 done, u64 total)
 
 	if (run->opts->progress)
 		run->opts->progress(run->opts->arg, CAPTURE_WRITE, done, total, run->report);
+}
+
+static void paging_progress(void *arg, u64 done, u64 total)
+{
+	struct run *run = arg;
+
+	run->report->paged_out = done;
+	if (run->opts->progress)
+		run->opts->progress(run->opts->arg, CAPTURE_PAGE_OUT, done, total, run->report);
 }
 
 /* Whole machine's memory in pages: the PFN list cannot be longer. */
@@ -301,10 +312,14 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 
 	memset(report, 0, sizeof(*report));
 	woken_word.mode = OHIB_WOKEN_EXACT;
+	clock_gettime(CLOCK_MONOTONIC, &run.stage_began);
+	run.stage = CAPTURE_PAGE_OUT;
+	r = memory_page_out(paging_progress, &run, err);
+	if (r)
+		return r;
 	/* A ^C between the steps would leave a frozen machine. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &run.old_mask);
-	clock_gettime(CLOCK_MONOTONIC, &run.stage_began);
 
 	stage_begin(&run, CAPTURE_PREPARE);
 	r = prepare(&run, err);

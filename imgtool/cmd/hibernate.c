@@ -103,6 +103,7 @@ static struct {
 } console = {.fd = -1};
 
 static const char *const stage_names[CAPTURE_NR_STAGES] = {
+	[CAPTURE_PAGE_OUT] = "paging out",
 	[CAPTURE_PREPARE] = "preparing",       [CAPTURE_FREEZE] = "freezing",
 	[CAPTURE_SNAPSHOT] = "copying memory", [CAPTURE_WRITE] = "writing",
 	[CAPTURE_ARM] = "arming the image",    [CAPTURE_DOWN] = "going down",
@@ -134,6 +135,22 @@ static double seconds(const struct timespec *a, const struct timespec *b)
 	return (double)(b->tv_sec - a->tv_sec) + (double)(b->tv_nsec - a->tv_nsec) / 1e9;
 }
 
+/* Everything runs yet: whoever waits for the command is told as well. */
+static void tell_paging(const struct timespec *now, u64 done, u64 total)
+{
+	if (!done) {
+		console.began = console.last = *now;
+		printf("Paging out %llu MB that the copy of memory has no room for\n",
+		       (unsigned long long)(total >> 20));
+		fflush(stdout);
+	} else if (seconds(&console.last, now) < 0.5 && done < total) {
+		return;
+	}
+	console.last = *now;
+	say("\roverlayctl: paging out %llu of %llu MB ", (unsigned long long)(done >> 20),
+	    (unsigned long long)(total >> 20));
+}
+
 static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
 		     const struct capture_report *report)
 {
@@ -141,6 +158,13 @@ static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
 
 	(void)arg;
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (stage == CAPTURE_PAGE_OUT) {
+		tell_paging(&now, done, total);
+		return;
+	}
+	if (stage == CAPTURE_PREPARE && report->paged_out)
+		say("\roverlayctl: paged out %llu MB in %.2f s                \r\n",
+		    (unsigned long long)(report->paged_out >> 20), report->stage[CAPTURE_PAGE_OUT]);
 	if (stage == CAPTURE_WRITE && total) {
 		if (seconds(&console.last, &now) < 0.5)
 			return;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "capture/capture.h"
+#include "capture/memory.h"
 #include "cmd/kernels.h"
 #include "cmd/preflight.h"
 #include "translate/translate.h"
@@ -20,17 +21,6 @@
 #include "image/locate.h"
 #include "util/cleanup.h"
 #include "util/file.h"
-
-static u64 meminfo(const char *key)
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/meminfo", "re");
-	char line[128];
-
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, key, strlen(key)) && line[strlen(key)] == ':')
-			return strtoull(line + strlen(key) + 1, NULL, 10) * 1024;
-	return 0;
-}
 
 /*
  * A device that is a file or memory in the end: writing to it would wait for a frozen file system,
@@ -116,25 +106,44 @@ static void check_device(struct preflight *p)
 	}
 }
 
+static unsigned long long mb(u64 bytes)
+{
+	return (bytes + (1u << 20) - 1) >> 20;
+}
+
 /*
- * A copy of all memory in use must fit beside it into RAM; the kernel drops caches and pages out to
- * make it so. What cannot be dropped or paged out is the limit.
+ * A copy of all memory in use must fit beside it into RAM: caches are dropped, the rest that is too much is
+ * paged out. What can be neither is the limit.
  */
 static void check_memory(struct preflight *p)
 {
-	u64 total = meminfo("MemTotal"), anon = meminfo("AnonPages") + meminfo("Shmem");
-	u64 stuck = meminfo("SUnreclaim") + meminfo("KernelStack") + meminfo("PageTables") +
-		    meminfo("Unevictable");
-	u64 swap = meminfo("SwapFree"), need = stuck + (anon > swap ? anon - swap : 0);
-	u64 used = total - meminfo("MemFree");
+	struct ohib_err err = {0};
+	struct memory_use u;
+	u64 fixed, swap, lack;
 
-	if (need > total / 2)
+	if (memory_survey(&u, &err)) {
+		refuse(&p->refusals, 0, "", "memory", "%s", err.msg);
+		return;
+	}
+	fixed = memory_stuck(&u, &swap);
+	if (fixed)
 		refuse(&p->refusals, 0, "", "memory",
-		       "%llu MB can neither be dropped nor paged out, half of RAM (%llu MB) is the "
-		       "limit: "
-		       "add swap space",
-		       (unsigned long long)(need >> 20), (unsigned long long)(total >> 21));
-	p->estimate_bytes = used < total / 2 ? used : total / 2;
+		       "%llu MB are in use, the copy beside them has room for %llu MB; caches and swap make up "
+		       "for all but %llu MB, which are the kernel's own or locked: end a program that locks memory",
+		       mb(u.in_use), mb(u.limit), mb(fixed));
+	if (swap)
+		refuse(&p->refusals, 0, "", "memory",
+		       "%llu MB are in use, the copy beside them has room for %llu MB; %llu MB would have to be "
+		       "paged out, and %llu MB of swap space are free: add a swap area of %llu MB, or end programs",
+		       mb(u.in_use), mb(u.limit), mb(memory_excess(&u) - fixed), mb(u.swap_free), mb(swap));
+	lack = p->wants_switch ? memory_short_of_switch(&u) : 0;
+	if (lack)
+		refuse(&p->refusals, 0, "", "memory",
+		       "%llu MB are in use and %llu MB in swap: while another kernel takes them over all has to be in "
+		       "RAM at once, which is %llu MB too small for it: end programs (an exact resume is possible)",
+		       mb(u.keep), mb(u.swapped), mb(lack));
+	p->page_out_bytes = fixed || swap ? 0 : memory_excess(&u);
+	p->estimate_bytes = u.in_use < u.limit ? u.in_use : u.limit;
 	if (!p->device_bytes)
 		return;
 	/* Memory packs to between a third and two thirds; the truth is known when it is written. */
@@ -255,6 +264,7 @@ struct json_object *preflight_json(const struct preflight *p)
 	json_object_object_add(o, "device_name", json_object_new_string(p->name));
 	json_object_object_add(o, "device_bytes", json_object_new_uint64(p->device_bytes));
 	json_object_object_add(o, "estimate_bytes", json_object_new_uint64(p->estimate_bytes));
+	json_object_object_add(o, "page_out_bytes", json_object_new_uint64(p->page_out_bytes));
 	json_object_object_add(o, "refusals", list_json(&p->refusals));
 	json_object_object_add(o, "warnings", list_json(&p->warnings));
 	return o;

@@ -22,6 +22,7 @@ struct preflight {
 	char name[300];			/* how it is found again at boot */
 	char image_kernel[65], next_kernel[65]; /* the latter empty: exact resume */
 	u64 device_bytes, estimate_bytes;
+	u64 page_out_bytes;		/* will have to go to swap first */
 	struct refusals refusals;
 	struct refusals warnings;	/* worth telling, stand against nothing */
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A kernel opened as data, and the machine read out of it. */
 #include <errno.h>
+#include <malloc.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,15 @@ void kernel_data_close(struct kernel_data *k)
 	typedata_free(k->types);
 	free(k->vmcoreinfo);
 	free(k);
+}
+
+void kernel_data_shed(struct kernel_data *k)
+{
+	symbols_free(k->syms);
+	typedata_free(k->types);
+	k->syms = NULL;
+	k->types = NULL;
+	malloc_trim(0);
 }
 
 static void cleanup_kernel_data(struct kernel_data **k)

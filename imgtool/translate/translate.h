@@ -28,6 +28,8 @@ int kernel_data_open_image(struct ohib_image *img, struct kernel_data **out, str
 /* The running kernel; root only. */
 int kernel_data_open_live(struct kernel_data **out, struct ohib_err *err);
 void kernel_data_close(struct kernel_data *k);
+/* All is translated: only pages will be read. What else it took goes back to the kernel. */
+void kernel_data_shed(struct kernel_data *k);
 
 struct translate_opts {
 	pid_t tool_pid;		/* the hibernating tool in this memory; 0: none */

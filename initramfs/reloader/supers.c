@@ -7,12 +7,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <json-c/json.h>
 
 #include "disk/super.h"
 #include "reloader/configure.h"
 #include "reloader/reloader.h"
+
+#define WAIT_SECONDS 10
 
 static const char *text(struct json_object *o, const char *key)
 {
@@ -24,6 +27,7 @@ static const char *text(struct json_object *o, const char *key)
 static int check(struct json_object *o, struct ohib_err *err)
 {
 	const char *hex = text(o, "bytes"), *was = text(o, "node");
+	bool stacked = json_object_get_boolean(json_object_object_get(o, "stacked"));
 	struct ohib_err missing = { 0 };
 	u8 super[SUPER_BYTES], uuid[16];
 	unsigned int byte;
@@ -40,10 +44,18 @@ static int check(struct json_object *o, struct ohib_err *err)
 	}
 	if (!super_uuid(super, uuid))
 		return ohib_err_set(err, -ENODEV, "the file system on %s has no UUID to find it by", was);
-	r = super_find(uuid, was, node, &missing);
-	if (r == -ENODEV && json_object_get_boolean(json_object_object_get(o, "stacked"))) {
-		say("note: %s is not put together in this initramfs: nobody can tell whether it was used "
-		    "meanwhile", was);
+	/* The hook has waited for the root and the image, not for other disks. */
+	for (int i = 0;; i++) {
+		ohib_err_clear(&missing);
+		r = super_find(uuid, was, node, &missing);
+		if (r != -ENODEV || stacked || i == WAIT_SECONDS)
+			break;
+		if (!i)
+			say("waiting for the device with the file system of %s", was);
+		sleep(1);
+	}
+	if (stacked && (r == -ENODEV || r == -ENOTUNIQ)) {
+		say("note: %s cannot be told in this initramfs: nobody knows whether it was used meanwhile", was);
 		return 0;
 	}
 	if (r)

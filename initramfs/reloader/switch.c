@@ -147,8 +147,11 @@ static int resume(struct run *run, struct ohib_err *err)
 		return ohib_err_set(err, -ENOTSUP, "%zu objects of the suspended machine cannot be carried",
 				    run->m->refusals.list.n);
 	}
-	say("%zu processes, %zu open files, %zu mounts", run->m->processes.n, run->m->files.n,
-	    run->m->mounts.n);
+	kernel_data_shed(run->kernel);
+	say("%zu processes, %zu open files, %zu mounts, %llu MB of memory (%llu MB are free)",
+	    run->m->processes.n, run->m->files.n, run->m->mounts.n,
+	    (unsigned long long)(restore_memory_need(run->m) >> 20),
+	    (unsigned long long)(restore_memory_free() >> 20));
 	r = fault_point(FAULT_MACHINE, err);
 	if (!r)
 		r = configure_open(&run->config, run->img, run->m, err);
@@ -172,6 +175,16 @@ static int unfit(const struct ohib_err *err)
 	sleep(10);
 	reboot(RB_AUTOBOOT);
 	return RELOAD_UNFIT;
+}
+
+static void spare_from_oom(void)
+{
+	FILE *f = fopen("/proc/self/oom_score_adj", "we");
+
+	if (f) {
+		fputs("-1000", f);
+		fclose(f);
+	}
 }
 
 static void tell_quiet(const struct watchdog_seen *s)
@@ -203,6 +216,8 @@ static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *
 	struct run run = { .path = path, .img = img };
 	int r;
 
+	/* When memory runs out, a process that is being made is to go, which is noticed. */
+	spare_from_oom();
 	if (watchdog_start(&watchdog))
 		return ohib_err_set(err, -errno, "cannot start a watchdog");
 	r = resume(&run, err);

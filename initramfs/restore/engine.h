@@ -93,6 +93,10 @@ int clock_undo(struct restore *r);
 u64 clock_gone(const struct restore *r, s32 clock);
 u64 clock_left(const struct restore *r, s32 clock, u64 left_ns);
 
+/* room.c */
+int room_check(struct restore *r);		/* before anything is made: is there memory for it? */
+int room_check_alive(struct restore *r);	/* has nobody died on the way? */
+
 /* plan.c: who is made by whom */
 int plan_make(struct restore *r);
 void plan_free(struct restore *r);

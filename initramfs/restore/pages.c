@@ -204,21 +204,9 @@ static int read_swapped(struct restore *r, struct rproc *p, struct fill *f)
 	return 0;
 }
 
-static u64 available_kb(void)
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/meminfo", "re");
-	unsigned long long kb = 0;
-	char line[128];
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %llu", &kb) == 1)
-			break;
-	return kb;
-}
-
 int pages_room(struct restore *r)
 {
-	u64 pages = r->pages_later + r->init->m->mm->pages.n, have = available_kb();
+	u64 pages = r->pages_later + r->init->m->mm->pages.n, have = restore_memory_free() / 1024;
 	/* Page tables, and something for what is made of kernel objects behind the commit. */
 	u64 need = (pages + pages / 256) * (OHIB_PAGE_SIZE / 1024) + SPARE_KB;
 

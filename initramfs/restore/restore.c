@@ -468,9 +468,13 @@ int restore_machine(struct machine *m, const struct restore_opts *o, struct ohib
 	r.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r.root_fd < 0)
 		return ohib_err_set(e, -errno, "cannot open the root folder");
-	ret = take_init(&r);
+	ret = room_check(&r);
+	if (!ret)
+		ret = take_init(&r);
 	if (!ret)
 		ret = build(&r);
+	if (!ret)
+		ret = room_check_alive(&r);
 	if (!ret && r.rehearsal)
 		ret = end_rehearsal(&r);
 	if (!ret)

@@ -38,3 +38,7 @@ struct restore_opts {
  * changed for the caller and PID 1, unless @e's code is -EUCLEAN: it failed after the commit.
  */
 int restore_machine(struct machine *m, const struct restore_opts *o, struct ohib_err *e);
+
+/* Bytes of RAM that the machine needs, and that there are for it; ~0: cannot be told. */
+u64 restore_memory_need(const struct machine *m);
+u64 restore_memory_free(void);

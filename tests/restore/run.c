@@ -63,9 +63,14 @@ static s64 clock_ns(clockid_t c)
 	return ts.tv_sec * (s64)NSEC_PER_SEC + ts.tv_nsec;
 }
 
+/* The kernel has ended it for want of memory; 0: nobody. */
+static pid_t victim;
+
 static void progress(void *arg, const char *stage, u64 done, u64 total)
 {
 	(void)arg;
+	if (victim && !strcmp(stage, "files"))
+		kill(victim, SIGKILL);
 	if (getenv("VERBOSE"))
 		fprintf(stderr, "restore: %s %llu/%llu\n", stage, (unsigned long long)done,
 			(unsigned long long)total);
@@ -160,6 +165,17 @@ static void end(pid_t init)
 		;
 }
 
+static pid_t pick_victim(const struct machine *m)
+{
+	const struct m_process *p;
+	pid_t pid = 0;
+
+	vec_foreach(p, &m->processes)
+		if (p->pid != 1 && !p->zombie)
+			pid = p->pid;
+	return pid;
+}
+
 /* Build @m in a namespace of its own; *@init is its PID 1, 0 when that was undone as asked for. */
 static int again(struct machine *m, const char *fault, pid_t *init)
 {
@@ -181,7 +197,7 @@ static int again(struct machine *m, const char *fault, pid_t *init)
 		if (read(pipefd[0], &second, sizeof(second)) == sizeof(second))
 			fprintf(stderr, "PID 1 goes on after the undo\n");
 		waitpid(b, NULL, 0);
-		return fault && second == -12345 ? 0 : 1;
+		return (fault || victim) && second == -12345 ? 0 : 1;
 	}
 	close(pipefd[0]);
 	return 0;
@@ -191,14 +207,14 @@ int main(int argc, char **argv)
 {
 	u64 settle = 1, keep = 1, rounds = 1;
 	const char *fault = NULL;
-	bool vdso = false, ready = false;
+	bool vdso = false, ready = false, die = false;
 	struct ohib_err e = { 0 };
 	struct machine m2;
 	int opt, ret;
 	const char *dir;
 	pid_t a;
 
-	while ((opt = getopt(argc, argv, "+f:s:k:r:vw")) != -1) {
+	while ((opt = getopt(argc, argv, "+df:s:k:r:vw")) != -1) {
 		if (opt == 'f')
 			fault = optarg;
 		else if (opt == 's')
@@ -209,6 +225,8 @@ int main(int argc, char **argv)
 			ready = true;
 		else if (opt == 'v')
 			vdso = true;
+		else if (opt == 'd')
+			die = true;
 		else if (opt == 'k')
 			keep = strtoull(optarg, NULL, 10);
 	}
@@ -242,6 +260,8 @@ int main(int argc, char **argv)
 		m.system.boottime_ns = (u64)clock_ns(CLOCK_BOOTTIME) + 1000 * (round + 1) * NSEC_PER_SEC;
 		if (vdso)
 			foreign_vdso(&m);
+		if (die)
+			victim = pick_victim(&m);
 		to_file(dir, "before", &m);
 		end(a);
 		ret = again(&m, fault, &a);

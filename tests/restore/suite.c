@@ -34,6 +34,7 @@ static const struct {
 	{ "undone before groups are made", "processes.py", { "-f", "GROUPS" } },
 	{ "undone before files are opened", "files.py", { "-f", "FILES" } },
 	{ "undone before the commit", "files.py", { "-f", "COMMIT" } },
+	{ "undone when one was killed", "processes.py", { "-d" } },
 };
 
 static int count(const char *text, const char *what)
@@ -91,7 +92,7 @@ int suite(const char *self)
 	}
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int rc = run_one(self, i, dir, out, sizeof(out));
-		bool undo = !strcmp(cases[i].argv[0], "-f");
+		bool undo = !strcmp(cases[i].argv[0], "-f") || !strcmp(cases[i].argv[0], "-d");
 		int good = count(out, "ok: "), bad = count(out, "not ok: ");
 
 		if (undo)

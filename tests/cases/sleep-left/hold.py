@@ -14,6 +14,9 @@ from libc import buffer, call, near, seconds, spec
 
 SHORT, LONG = 120, 3000
 MARGIN = 4
+# What select has left is written when it is frozen, and counts from when it goes on: the kernel's own way.  In a switch
+# only what passes between freeze and snapshot is lost by that.
+FROZEN, FROZEN_EXACT = 10, 30
 REALTIME, MONOTONIC, BOOTTIME = 0, 1, 7
 ABSTIME = 1
 WAIT, WAIT_BITSET, PRIVATE = 0, 9, 128
@@ -94,9 +97,20 @@ def begin(sleep):
     return pid, page, struct.unpack("=d", page[0:8])[0]
 
 
-def woken_by_thaw(release):
-    """Put back as it was, a kernel before 6.7 wakes what it froze asleep (8f0eed4a78a8): sigtimedwait returns EINTR."""
-    return release == os.uname().release and tuple(int(n) for n in release.split("-")[0].split(".")[:2]) < (6, 7)
+def exact(p):
+    """Put back as it was, and not switched."""
+    return p["release"] == os.uname().release
+
+
+def woken_by_thaw(p):
+    """A kernel before 6.7 wakes what it froze asleep (8f0eed4a78a8): sigtimedwait returns EINTR."""
+    return exact(p) and tuple(int(n) for n in p["release"].split("-")[0].split(".")[:2]) < (6, 7)
+
+
+def margin(p, name):
+    if name != "select":
+        return MARGIN
+    return FROZEN_EXACT if exact(p) else FROZEN
 
 
 def setup():
@@ -122,17 +136,17 @@ def check(p):
         same(result, -errno.EINTR, f"interrupted {name}")
         left[name] = at + rest - began - LONG
     for name, difference in left.items():
-        near(difference, 0, f"{name}: end by its time left", MARGIN)
+        near(difference, 0, f"{name}: end by its time left", margin(p, name))
     for name, (pid, page, began) in p["ending"].items():
         same(os.waitpid(pid, 0)[1], 0, f"{name} ends")
         at, result, _ = struct.unpack("=dqd", page[8:32])
         expected = ENDING[name][0]
-        if name == "sigtimedwait" and woken_by_thaw(p["release"]):
+        if name == "sigtimedwait" and woken_by_thaw(p):
             same(result, -errno.EINTR, f"result of {name}")
             assert 0 < at - began < SHORT, f"time asleep in {name}: {at - began}"
             continue
         same(result, -1 if expected is None else expected, f"result of {name}")
-        near(at - began, SHORT, f"time asleep in {name}", MARGIN)
+        near(at - began, SHORT, f"time asleep in {name}", margin(p, name))
 
 
 held(setup, check)

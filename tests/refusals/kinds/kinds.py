@@ -100,7 +100,7 @@ def lease():
 def notify():
     fd = os.open(STATE, os.O_RDONLY)
     signal.signal(signal.SIGIO, signal.SIG_IGN)
-    fcntl.fcntl(fd, fcntl.F_NOTIFY, 2)
+    fcntl.fcntl(fd, fcntl.F_NOTIFY, fcntl.DN_MULTISHOT | fcntl.DN_RENAME)
     return fd
 
 
