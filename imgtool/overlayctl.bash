@@ -6,16 +6,16 @@ _overlayctl()
 	local common='--device= --help'
 
 	case ${COMP_CWORD}:${COMP_WORDS[1]}:${COMP_WORDS[2]} in
-	1:*)	words='check hibernate status cancel image' ;;
+	1:*)	words='check hibernate status cancel keep revert image' ;;
 	2:image:*) words='info ps dump tables verify section' ;;
 	*:image:info | *:image:ps | *:image:tables) words="$common --json" ;;
 	*:image:dump) words="$common --output=" ;;
 	*:image:verify) words="$common --json --threads= --random=" ;;
 	*:image:section) words="$common kallsyms btf vmcoreinfo config ghosts pfn-index snapshot-header" ;;
-	*:check:*) words="$common --json --next-kernel" ;;
-	*:hibernate:*) words="$common --next-kernel --reboot --kexec --threads= --chunk-pages= --acceleration=" ;;
+	*:check:*) words="$common --json --next-kernel --trial --trial-size=" ;;
+	*:hibernate:*) words="$common --next-kernel --trial --trial-size= --reboot --kexec --threads= --chunk-pages= --acceleration=" ;;
 	*:status:*) words="$common --json" ;;
-	*:cancel:*) words=$common ;;
+	*:cancel:* | *:keep:* | *:revert:*) words=$common ;;
 	*)	return ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

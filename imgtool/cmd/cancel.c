@@ -34,6 +34,11 @@ int cmd_cancel(int argc, char **argv)
 	if (!device_from_opts(&o, path, sizeof(path)))
 		return EXIT_FAILED;
 	r = ohib_image_peek(path, &info, &err);
+	if (!r && ohib_state_on_trial(info.state)) {
+		fprintf(stderr, "overlayctl: this machine is on trial: end that with overlayctl keep or "
+				"overlayctl revert\n");
+		return EXIT_FAILED;
+	}
 	if (!r && info.state != OHIB_STATE_ARMED && info.state != OHIB_STATE_RESUMING &&
 	    info.state != OHIB_STATE_WRITING) {
 		printf("There is nothing to discard: the image is %s.\n",

@@ -29,6 +29,8 @@ int cmd_check(int argc, char **argv);
 int cmd_hibernate(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
+int cmd_keep(int argc, char **argv);
+int cmd_revert(int argc, char **argv);
 int cmd_image(int argc, char **argv);
 int cmd_image_info(int argc, char **argv);
 int cmd_image_verify(int argc, char **argv);
@@ -48,6 +50,7 @@ struct common_opts {
 };
 extern const struct argp common_argp;
 extern const struct argp device_argp;	/* --device alone */
+extern const struct argp trial_argp;	/* --trial and its size; its input is a struct preflight */
 
 /* The device that the options mean; complains and returns false when there is none. */
 bool device_from_opts(const struct common_opts *o, char *path, size_t size);

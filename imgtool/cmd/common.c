@@ -141,6 +141,7 @@ struct json_object *json_image_info(const struct ohib_image_info *info)
 			       json_object_new_uint64(info->nr_zero_pages + info->nr_zero_found));
 	json_object_object_add(o, "raw_bytes", json_object_new_uint64(info->raw_bytes));
 	json_object_object_add(o, "stored_bytes", json_object_new_uint64(info->stored_bytes));
+	json_object_object_add(o, "trial_bytes", json_object_new_uint64(info->trial_bytes));
 	json_object_object_add(o, "attempts", json_object_new_int((int)info->attempts));
 	json_object_object_add(o, "reason", json_object_new_string(info->reason));
 	return o;

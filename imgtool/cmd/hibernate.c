@@ -56,7 +56,7 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {&trial_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -65,6 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->common;
+		state->child_inputs[1] = &o->p;
 		return 0;
 	case 'n':
 		o->p.wants_switch = true;
@@ -212,6 +213,8 @@ static int capture(struct opts *o, struct ohib_woken *woken, struct capture_repo
 	o->c.writer.device = o->p.name;
 	o->c.writer.image_kernel = o->p.image_kernel;
 	o->c.writer.next_kernel = o->p.next_kernel;
+	o->c.writer.trial = o->p.trial;
+	o->c.writer.trial_bytes = o->p.trial_bytes;
 	o->c.progress = progress;
 	o->c.last_words = last_words;
 	if (o->p.wants_switch) {
@@ -224,10 +227,25 @@ static int capture(struct opts *o, struct ohib_woken *woken, struct capture_repo
 static void announce(const struct preflight *p)
 {
 	if (p->next_kernel[0])
-		printf("Suspending to %s; to go on under Linux %s\n", p->name, p->next_kernel);
+		printf("Suspending to %s; to go on under Linux %s%s\n", p->name, p->next_kernel,
+		       p->trial ? ", on trial" : "");
 	else
 		printf("Suspending to %s\n", p->name);
 	fflush(stdout);
+}
+
+/* What the user is to know of a trial that begins, or has ended, or never came to be. */
+static void print_trial(const struct preflight *p, bool begins)
+{
+	struct ohib_image_info info;
+
+	if (begins)
+		printf("on trial: overlayctl keep stays here; overlayctl revert, or any reboot, brings the "
+		       "machine back as it was under Linux %s\n", p->image_kernel);
+	else if (!ohib_image_peek(p->path, &info, NULL) && info.reason[0])
+		printf("this is the machine as it was before the switch: %s\n", info.reason);
+	else
+		printf("this is the machine as it was before the switch\n");
 }
 
 /*
@@ -276,6 +294,8 @@ int cmd_hibernate(int argc, char **argv)
 		if (err.code)
 			complain(&err);
 		printf("resumed under Linux %s\n", woken.kernel);
+		if (o.p.trial)
+			print_trial(&o.p, woken.mode == OHIB_WOKEN_SWITCH);
 		code = EXIT_OK;
 	}
 	preflight_free(&o.p);

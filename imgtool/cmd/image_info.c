@@ -47,6 +47,8 @@ static void print(const struct ohib_image_info *i)
 	       (unsigned long long)(i->nr_zero_pages + i->nr_zero_found));
 	printf("stored        %s (%.0f %%)\n", human_bytes(i->stored_bytes, b, sizeof(b)),
 	       i->raw_bytes ? 100.0 * (double)i->stored_bytes / (double)i->raw_bytes : 0.0);
+	if (i->trial_bytes)
+		printf("trial         room for %s\n", human_bytes(i->trial_bytes, a, sizeof(a)));
 }
 
 int cmd_image_info(int argc, char **argv)

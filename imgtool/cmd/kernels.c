@@ -37,6 +37,8 @@ const struct kernel_option kernel_options[] = {
 	{"EVENTFD", KERNEL_IS_BOOT, "bringing back eventfds"},
 	{"SHMEM", KERNEL_IS_BOOT, "bringing back shared memory"},
 	{"TMPFS_XATTR", KERNEL_IS_BOOT, "bringing back tmpfs contents"},
+	{"BLK_DEV_DM", KERNEL_ON_TRIAL, "the layer over the disks"},
+	{"DM_SNAPSHOT", KERNEL_ON_TRIAL, "the layer over the disks"},
 };
 const size_t nr_kernel_options = ARRAY_SIZE(kernel_options);
 

@@ -15,6 +15,8 @@ int kernel_find(const char *wanted, char *release, size_t size, struct ohib_err 
 #define KERNEL_IS_IMAGE 1u	/* its machine is suspended */
 #define KERNEL_IS_BOOT 2u	/* it runs the reloader; for a switch that is the next kernel */
 
+#define KERNEL_ON_TRIAL 4u	/* the machine runs on a layer under it, or it may have to merge one */
+
 struct kernel_option {
 	const char *name;	/* without CONFIG_ */
 	unsigned int roles;	/* that need it */

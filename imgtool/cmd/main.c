@@ -12,6 +12,8 @@ static const struct command subcommands[] = {
 	{"status", "tell whether a suspended machine is waiting, and how its last resume went",
 	 cmd_status},
 	{"cancel", "discard the suspended machine", cmd_cancel},
+	{"keep", "end a trial: what was written since stays, the old machine goes", cmd_keep},
+	{"revert", "end a trial: the old machine comes back as it was before the switch", cmd_revert},
 	{"image", "look into an overlay image: info, ps, dump, verify …", cmd_image},
 };
 

@@ -18,6 +18,7 @@
 #include "image/image.h"
 #include "image/io.h"
 #include "image/locate.h"
+#include "image/writer.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
@@ -78,6 +79,12 @@ static void check_device(struct preflight *p)
 	r = ohib_device_locate(p->device, p->path, sizeof(p->path), p->name, sizeof(p->name), &err);
 	if (r) {
 		refuse(&p->refusals, 0, "", "overlay device", "%s", err.msg);
+		return;
+	}
+	if (!ohib_image_peek(p->path, &info, NULL) &&
+	    (ohib_state_on_trial(info.state) || info.state == OHIB_STATE_KEEPING)) {
+		refuse(&p->refusals, 0, "", p->path,
+		       "this machine is on trial: end that with overlayctl keep or overlayctl revert");
 		return;
 	}
 	r = image_dev_open(&d, p->path, IMAGE_DEV_CLAIM, &err);
@@ -150,6 +157,25 @@ static void check_memory(struct preflight *p)
 		       (unsigned long long)(p->estimate_bytes >> 20));
 }
 
+/* How large the image becomes is known when it is written; then this is decided for good. */
+static void check_trial(struct preflight *p)
+{
+	u64 image = p->estimate_bytes / 2, wanted = p->trial_bytes, offset, bytes;
+
+	if (!p->wants_switch)
+		refuse(&p->refusals, 0, "", "--trial", "is about a switch: give --next-kernel too");
+	if (!p->device_bytes)
+		return;
+	if (ohib_writer_trial_room(p->device_bytes, image / 2, wanted, &offset, &bytes))
+		refuse(&p->refusals, 0, "", p->path, "%llu MB have no room for a trial behind the image "
+		       "(%llu MB): take a larger device, or do without --trial",
+		       (unsigned long long)p->device_bytes >> 20,
+		       (unsigned long long)(wanted ? wanted : OHIB_TRIAL_MIN) >> 20);
+	else if (ohib_writer_trial_room(p->device_bytes, image, wanted, &offset, &bytes))
+		refuse(&p->warnings, 0, "", p->path, "there may be no room for a trial behind the image; if "
+		       "so, hibernate fails and the machine goes on");
+}
+
 struct missing_arg {
 	struct preflight *p;
 	const char *release;
@@ -180,6 +206,7 @@ static void check_kernel(struct preflight *p, const char *release, unsigned int 
 
 static void check_kernels(struct preflight *p)
 {
+	unsigned int trial = p->trial ? KERNEL_ON_TRIAL : 0;
 	struct ohib_err err = {0};
 	struct utsname un;
 
@@ -189,12 +216,12 @@ static void check_kernels(struct preflight *p)
 		check_kernel(p, p->image_kernel, KERNEL_IS_IMAGE | KERNEL_IS_BOOT);
 		return;
 	}
-	check_kernel(p, p->image_kernel, KERNEL_IS_IMAGE);
+	check_kernel(p, p->image_kernel, KERNEL_IS_IMAGE | trial);
 	if (kernel_find(p->wanted_kernel, p->next_kernel, sizeof(p->next_kernel), &err)) {
 		refuse(&p->refusals, 0, "", "next kernel", "%s", err.msg);
 		return;
 	}
-	check_kernel(p, p->next_kernel, KERNEL_IS_BOOT);
+	check_kernel(p, p->next_kernel, KERNEL_IS_BOOT | trial);
 }
 
 int preflight_run(struct preflight *p, struct ohib_err *err)
@@ -206,6 +233,8 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 		return ohib_err_set(err, -EPERM, "only root can look at the whole machine");
 	check_device(p);
 	check_memory(p);
+	if (p->trial)
+		check_trial(p);
 	check_kernels(p);
 	if (!p->no_menu)
 		preflight_menu(p);

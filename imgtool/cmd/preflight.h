@@ -16,6 +16,8 @@ struct preflight {
 	bool no_menu;			/* the boot menu is not gone through (kexec) */
 	bool wants_switch;		/* --next-kernel was given */
 	const char *wanted_kernel;	/* its argument; NULL: the newest other one */
+	bool trial;			/* --trial */
+	u64 trial_bytes;		/* --trial-size; 0: all the room there is */
 	struct kernel_data *kernel;	/* opened once, kept until preflight_free */
 	/* Filled in. */
 	char path[256];			/* the device */

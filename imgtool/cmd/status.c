@@ -6,13 +6,16 @@
 #include <time.h>
 
 #include "cmd/cmd.h"
+#include "trial/trial.h"
 
 static const char doc[] = "Tell whether a suspended machine is waiting on the overlay device.\v"
 			  "States of an image: writing (a hibernate was cut short), armed (the "
 			  "next boot resumes it), resuming (a "
 			  "resume was begun and did not get to its end), spent (resumed), stale "
 			  "(discarded, or a system booted past "
-			  "it), none (nothing was written, or writing it failed).\n\nExit codes: 0 a machine is waiting (armed or resuming), 4 "
+			  "it), none (nothing was written, or writing it failed); of a trial: trial (the next boot "
+			  "brings the old machine back), reverting (that was begun), keeping (being merged).\n\n"
+			  "Exit codes: 0 a machine is waiting (armed, resuming, trial or reverting), 4 "
 			  "none is, 5 the image is damaged, "
 			  "1 the device cannot be read.";
 
@@ -24,6 +27,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	if (key == ARGP_KEY_INIT)
 		state->child_inputs[0] = state->input;
 	return key == ARGP_KEY_INIT ? 0 : ARGP_ERR_UNKNOWN;
+}
+
+static void print_room(void)
+{
+	struct trial_usage u;
+
+	if (!trial_usage(&u, NULL) && u.total)
+		printf("Taken: %llu of %llu MB.\n", (unsigned long long)u.used >> 11,
+		       (unsigned long long)u.total >> 11);
 }
 
 static void print(const struct ohib_image_info *i)
@@ -46,6 +58,18 @@ static void print(const struct ohib_image_info *i)
 		printf("A resume of the machine suspended at %s (Linux %s) was begun and not "
 		       "finished.\n",
 		       when, i->image_kernel);
+		break;
+	case OHIB_STATE_TRIAL:
+	case OHIB_STATE_REVERTING:
+		printf("The machine is on trial under Linux %s since %s.\n", i->next_kernel, when);
+		printf("A reboot brings the old one back (Linux %s); overlayctl keep ends the trial.\n",
+		       i->image_kernel);
+		print_room();
+		break;
+	case OHIB_STATE_KEEPING:
+		printf("What the machine has written under Linux %s is being merged into its disks.\n",
+		       i->next_kernel);
+		print_room();
 		break;
 	case OHIB_STATE_WRITING:
 		printf("No machine is suspended: a hibernate at %s was cut short.\n", when);
@@ -90,6 +114,5 @@ int cmd_status(int argc, char **argv)
 		json_print(json_image_info(&info));
 	else
 		print(&info);
-	return info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING ? EXIT_OK
-										   : EXIT_NO_IMAGE;
+	return ohib_state_waits(info.state) ? EXIT_OK : EXIT_NO_IMAGE;
 }

@@ -9,6 +9,7 @@
 #include "util/err.h"
 
 struct json_object;
+struct m_swap_area;
 
 /* Written by every boot before user space changes anything; see config_baseline(). */
 #define CONFIG_BASELINE "/run/overlayctl/sysctl-baseline"
@@ -60,3 +61,6 @@ int config_restore(struct json_object *c, struct machine *m, struct refusals *wa
  */
 int config_settle(struct json_object *c, struct machine *m, struct refusals *warnings,
 		  struct ohib_err *err);
+
+/* Where swap area @a is under this kernel, into @path; false: nowhere. */
+bool config_swap_find(const struct m_swap_area *a, char *path, size_t room);

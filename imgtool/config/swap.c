@@ -32,8 +32,7 @@ static bool is_area(const char *path, const struct m_swap_area *a)
 		!memcmp(page + SWAP_UUID_AT, a->uuid, sizeof(a->uuid)));
 }
 
-/* Where area @a is now, into @path. */
-static bool find_area(const struct m_swap_area *a, char *path, size_t room)
+bool config_swap_find(const struct m_swap_area *a, char *path, size_t room)
 {
 	static const u8 none[sizeof(a->uuid)];
 	_cleanup_free_ char *text = NULL;
@@ -71,7 +70,7 @@ static int restore(struct config_run *run)
 		char path[160], object[128];
 
 		snprintf(object, sizeof(object), "swap %s", a->path ? a->path : a->devname);
-		if (!find_area(a, path, sizeof(path)))
+		if (!config_swap_find(a, path, sizeof(path)))
 			config_left(run, object, "there is no such swap area any more");
 		else if (swapon(path, (int)a->swapon_flags) && errno != EBUSY)
 			config_left(run, object, "%s: %s", path, strerror(errno));

@@ -21,7 +21,10 @@ enum ohib_section {
 	OHIB_SEC_MAX = 16,
 };
 
-/* `writing → armed → resuming → spent`; stale: a machine booted past it. Values are on disk. */
+/*
+ * `writing → armed → resuming → spent`; stale: a machine booted past it. With a trial
+ * `resuming → trial`, and from there `keeping → spent` or `reverting → spent`. Values are on disk.
+ */
 enum ohib_state {
 #define STATE(name, value, text) OHIB_STATE_##name = (value),
 #include "image/states.def"
@@ -40,6 +43,8 @@ struct ohib_image_info {
 	u64 nr_zero_pages;		/* pages that the kernel told to be all zero */
 	u64 nr_zero_found;		/* of nr_pages those that are all zero too, and not stored */
 	u64 raw_bytes, stored_bytes;	/* page data before and after compression */
+	u64 trial_offset;		/* the layer's room behind the image, bytes; 0: no trial */
+	u64 trial_bytes;
 	u32 attempts;			/* times a resume of it was begun */
 	char reason[256];		/* why the last attempt did not succeed; empty: none */
 };
@@ -48,6 +53,11 @@ const char *ohib_state_name(enum ohib_state s);
 const char *ohib_section_name(enum ohib_section id);
 
 struct ohib_image;
+
+/* The old machine is in it and can be brought up by the next boot. */
+bool ohib_state_waits(enum ohib_state s);
+/* The machine runs on a layer over its disks, or ran on one before it went down. */
+bool ohib_state_on_trial(enum ohib_state s);
 
 /*
  * Only what the header says, in whatever state the image is. -ENODATA no image on this device,

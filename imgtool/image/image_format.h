@@ -9,6 +9,7 @@
  *	byte 8192   header, copy B; rest of the 4 KiB zero
  *	byte 12288  reserved (4096)
  *	byte 16384  sections, page chunks, PFN index, chunk index, in the order they were written
+ *	behind it   room of a trial's layer, when one was asked for: trial/trial_format.h
  *
  * The beginning is a tar archive because GRUB can read and write variables in a file of one, while it
  * can only read them from a list of blocks: it counts attempts there, and says `stale` when the user
@@ -106,6 +107,10 @@ struct ohib_key_slot {
 };
 static_assert(sizeof(struct ohib_key_slot) == 256, "key slot");
 
+/* A switch of it is a trial: who does not know that would spend the image, and write to the disks. */
+#define OHIB_INCOMPAT_TRIAL 1u
+#define OHIB_INCOMPAT_KNOWN OHIB_INCOMPAT_TRIAL
+
 struct ohib_header {
 	u8 magic[8];
 	u32 version;
@@ -117,7 +122,7 @@ struct ohib_header {
 	char reason[256];
 	/* What does not: the sealed part. */
 	u32 compat;		/* features that an older reader may overlook; none yet */
-	u32 incompat;		/* features that a reader must know; none yet */
+	u32 incompat;		/* features that a reader must know: OHIB_INCOMPAT_* */
 	u8 uuid[16];
 	u64 created;		/* CLOCK_REALTIME, seconds */
 	char machine_id[40];
@@ -144,7 +149,9 @@ struct ohib_header {
 	u8 reserved1[8];
 	struct ohib_section_entry sections[16];
 	struct ohib_key_slot key_slots[OHIB_KEY_SLOTS];
-	u8 reserved2[208];
+	u64 trial_offset;	/* room of a trial's layer behind the image, with OHIB_INCOMPAT_TRIAL */
+	u64 trial_bytes;
+	u8 reserved2[192];
 	struct ohib_nonce seal_nonce;
 	u8 seal_tag[16];
 	u8 reserved3[8];
@@ -156,6 +163,7 @@ static_assert(offsetof(struct ohib_header, compat) == 288, "header layout");
 static_assert(offsetof(struct ohib_header, page_size) == 632, "header layout");
 static_assert(offsetof(struct ohib_header, sections) == 768, "header layout");
 static_assert(offsetof(struct ohib_header, key_slots) == 1792, "header layout");
+static_assert(offsetof(struct ohib_header, trial_offset) == 2816, "header layout");
 static_assert(offsetof(struct ohib_header, seal_nonce) == 3024, "header layout");
 static_assert(offsetof(struct ohib_header, check) == 3064, "header layout");
 

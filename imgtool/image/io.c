@@ -20,7 +20,8 @@
 int image_dev_open(struct image_dev *d, const char *path, enum image_dev_mode mode,
 		   struct ohib_err *err)
 {
-	int flags = (mode == IMAGE_DEV_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY;
+	bool to_write = mode == IMAGE_DEV_WRITE || mode == IMAGE_DEV_SHARE;
+	int flags = (to_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY;
 	struct stat st;
 	int r;
 
@@ -33,7 +34,7 @@ int image_dev_open(struct image_dev *d, const char *path, enum image_dev_mode mo
 	d->is_block = S_ISBLK(st.st_mode);
 	if (!d->is_block && !S_ISREG(st.st_mode))
 		return ohib_err_set(err, -ENOTBLK, "%s: neither a block device nor a file", path);
-	if (d->is_block && mode != IMAGE_DEV_READ)
+	if (d->is_block && (mode == IMAGE_DEV_WRITE || mode == IMAGE_DEV_CLAIM))
 		flags |= O_EXCL;
 
 	d->direct = true;

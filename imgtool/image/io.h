@@ -23,11 +23,12 @@ enum image_dev_mode {
 	IMAGE_DEV_READ = 0,
 	IMAGE_DEV_WRITE = 1,	/* and claimed: see below */
 	IMAGE_DEV_CLAIM = 2,	/* to read; udev does not look at the device again when it is closed */
+	IMAGE_DEV_SHARE = 3,	/* to write beside whoever has claimed it: a trial's layer */
 };
 
 /*
  * Open with O_DIRECT, or without where the file system has none. A block device is claimed for this
- * program alone (O_EXCL) in the latter two modes: -EBUSY when it is mounted or swapped on.
+ * program alone (O_EXCL) to WRITE and CLAIM: -EBUSY when it is mounted or swapped on.
  */
 int image_dev_open(struct image_dev *d, const char *path, enum image_dev_mode mode,
 		   struct ohib_err *err);

@@ -47,6 +47,8 @@ static void info_fill(const struct ohib_header *h, struct ohib_image_info *info)
 		.raw_bytes = h->raw_bytes,
 		.stored_bytes = h->stored_bytes,
 		.attempts = h->attempts,
+		.trial_offset = h->trial_offset,
+		.trial_bytes = h->trial_bytes,
 	};
 	/* state.c has made sure that each string ends. */
 	memcpy(info->uuid, h->uuid, sizeof(info->uuid));
@@ -143,6 +145,10 @@ static int header_check(const struct ohib_image *img, struct ohib_err *err)
 		 h->index_len != h->nr_chunks * sizeof(struct ohib_chunk_entry) ||
 		 !range_ok(h, h->index_offset, h->index_len))
 		bad = "chunk index";
+	else if (h->incompat & OHIB_INCOMPAT_TRIAL &&
+		 (h->trial_offset < h->end_offset || h->trial_offset > img->dev.size ||
+		  h->trial_bytes > img->dev.size - h->trial_offset))
+		bad = "room of the trial";
 	for (size_t i = 0; !bad && i < ARRAY_SIZE(h->sections); i++) {
 		const struct ohib_section_entry *e = &h->sections[i];
 

@@ -44,6 +44,17 @@ const char *ohib_state_name(enum ohib_state s)
 	return (unsigned int)s < ARRAY_SIZE(state_names) ? state_names[s] : "unknown";
 }
 
+bool ohib_state_waits(enum ohib_state s)
+{
+	return s == OHIB_STATE_ARMED || s == OHIB_STATE_RESUMING || s == OHIB_STATE_TRIAL ||
+	       s == OHIB_STATE_REVERTING;
+}
+
+bool ohib_state_on_trial(enum ohib_state s)
+{
+	return s == OHIB_STATE_TRIAL || s == OHIB_STATE_REVERTING;
+}
+
 bool image_state_may_move(enum ohib_state from, enum ohib_state to)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(moves); i++)
@@ -78,7 +89,7 @@ static int header_validate(const struct ohib_header *h)
 	if (h->check != image_xxh64(h, offsetof(struct ohib_header, check)))
 		return -EBADMSG;
 	if (h->version != OHIB_FORMAT_VERSION || h->header_bytes != OHIB_HEADER_BYTES ||
-	    h->incompat)
+	    h->incompat & ~OHIB_INCOMPAT_KNOWN)
 		return -ENOTSUP;
 	if (h->state >= ARRAY_SIZE(state_names) || !terminated(h->reason, sizeof(h->reason)) ||
 	    !terminated(h->machine_id, sizeof(h->machine_id)) ||
@@ -120,7 +131,7 @@ static void env_take_over(const char *env, struct ohib_header *h)
 	/* A block of another image says nothing about this one. */
 	if (!env_get(env, "ohib_uuid", value, sizeof(value)) || strcmp(value, uuid_hex(h->uuid).s))
 		return;
-	if (h->state != OHIB_STATE_ARMED && h->state != OHIB_STATE_RESUMING)
+	if (!ohib_state_waits(h->state))
 		return;
 	if (env_get(env, "ohib_state", value, sizeof(value)) && !strcmp(value, "stale")) {
 		h->state = OHIB_STATE_STALE;
@@ -294,8 +305,11 @@ int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib
 	h->state = to;
 	h->generation++;
 	/* GRUB has counted this attempt already, if it could. */
-	if (to == OHIB_STATE_RESUMING && h->attempts == s->counted)
+	if ((to == OHIB_STATE_RESUMING || to == OHIB_STATE_REVERTING) && h->attempts == s->counted)
 		h->attempts++;
+	/* Those to bring the old machine back count from one. */
+	if (from == OHIB_STATE_RESUMING && to == OHIB_STATE_TRIAL)
+		h->attempts = 0;
 	s->counted = h->attempts;
 	if (to == OHIB_STATE_WRITING)
 		h->attempts = 0;
@@ -329,7 +343,9 @@ int ohib_image_set_state(const char *path, enum ohib_state to, const char *reaso
 	struct image_state s;
 	int r;
 
-	r = image_dev_open(&d, path, IMAGE_DEV_WRITE, err);
+	/* A trial's layer is on the device: it is claimed by that. */
+	r = image_dev_open(&d, path, to == OHIB_STATE_TRIAL || to == OHIB_STATE_KEEPING ?
+			   IMAGE_DEV_SHARE : IMAGE_DEV_WRITE, err);
 	if (r)
 		return r;
 	r = image_state_load(&d, &s, err);

@@ -31,6 +31,7 @@
 #define SLOTS_EXTRA 16u
 #define STACK_BYTES (128u << 10)
 #define WRITE_BATCH 48
+#define TRIAL_ALIGN (1u << 20)
 
 struct slot {
 	u8 *raw;      /* chunk_pages pages */
@@ -641,10 +642,39 @@ int ohib_writer_pages_end(struct ohib_writer *w, struct ohib_err *err)
 				   err);
 }
 
+int ohib_writer_trial_room(u64 device, u64 end, u64 wanted, u64 *offset, u64 *bytes)
+{
+	u64 at = (end + TRIAL_ALIGN - 1) & ~(u64)(TRIAL_ALIGN - 1);
+	u64 left = device > at ? (device - at) & ~(u64)(TRIAL_ALIGN - 1) : 0;
+
+	wanted = (wanted + TRIAL_ALIGN - 1) & ~(u64)(TRIAL_ALIGN - 1);
+	*offset = at;
+	*bytes = wanted ? wanted : left;
+	return *bytes < OHIB_TRIAL_MIN || *bytes > left ? -ENOSPC : 0;
+}
+
+static int trial_room(struct ohib_writer *w, struct ohib_err *err)
+{
+	struct ohib_header *h = &w->state.hdr;
+	u64 wanted = w->opts.trial_bytes;
+
+	if (ohib_writer_trial_room(w->dev.size, w->cursor, wanted, &h->trial_offset,
+				   &h->trial_bytes))
+		return ohib_err_set(err, -ENOSPC, "%s has %llu MB left behind the image and a trial "
+				    "needs %llu MB: take a larger device, or do without --trial",
+				    w->dev.path,
+				    (unsigned long long)((w->dev.size - w->cursor) >> 20),
+				    (unsigned long long)((wanted ? wanted : OHIB_TRIAL_MIN) >> 20));
+	h->incompat |= OHIB_INCOMPAT_TRIAL;
+	return 0;
+}
+
 int ohib_writer_arm(struct ohib_writer *w, struct ohib_err *err)
 {
-	int r;
+	int r = w->opts.trial ? trial_room(w, err) : 0;
 
+	if (r)
+		return r;
 	w->state.hdr.end_offset = w->cursor;
 	r = image_dev_flush(&w->dev);
 	if (r)

@@ -22,7 +22,11 @@ struct ohib_writer_opts {
 	unsigned int nr_threads;	/* compressing; 0: one per CPU */
 	unsigned int chunk_pages;	/* 0: the default */
 	int acceleration;		/* of LZ4; 0: by what is waited for, CPU or disk */
+	bool trial;			/* the switch is to be a trial: leave room behind the image */
+	u64 trial_bytes;		/* how much; 0: all there is, OHIB_TRIAL_MIN at least */
 };
+
+#define OHIB_TRIAL_MIN (32u << 20)
 
 struct ohib_writer_stats {
 	u64 nr_pages, nr_zero_pages, nr_zero_found;
@@ -67,7 +71,10 @@ void ohib_writer_page_done(struct ohib_writer *w);
 /* Wait for the threads and write the index. Also to be called after a failure: ends the threads. */
 int ohib_writer_pages_end(struct ohib_writer *w, struct ohib_err *err);
 
-/* Everything onto the medium, then the header: from here on the image is the machine. */
+/*
+ * Everything onto the medium, then the header: from here on the image is the machine. -ENOSPC: what is left
+ * of the device is not enough for the trial.
+ */
 int ohib_writer_arm(struct ohib_writer *w, struct ohib_err *err);
 /*
  * The machine goes on: the image becomes none, or stale when it may have been armed. While that fails and
@@ -75,5 +82,11 @@ int ohib_writer_arm(struct ohib_writer *w, struct ohib_err *err);
  */
 int ohib_writer_abandon(struct ohib_writer *w, const char *reason, struct ohib_err *err);
 bool ohib_writer_may_be_armed(const struct ohib_writer *w);
+
+/*
+ * Where the room of a trial begins on a device of @device bytes whose image ends at @end, and how
+ * much it is: @wanted, or all of it when that is 0. -ENOSPC: there is less.
+ */
+int ohib_writer_trial_room(u64 device, u64 end, u64 wanted, u64 *offset, u64 *bytes);
 
 void ohib_writer_stats(const struct ohib_writer *w, struct ohib_writer_stats *out);

@@ -23,11 +23,17 @@ int reload_attempt(const char *image, const char *how_called,
 {
 	struct ohib_err err = {}, again = {};
 	const struct ohib_image_info *info;
+	struct ohib_image_info peeked;
 	struct ohib_image *img;
 	char reason[256];
-	bool begun;
+	bool on_trial, begun;
 	int r;
 
+	/* A power cut between a header and the menu's block: the header knows better. */
+	if (!ohib_image_peek(image, &peeked, NULL) && peeked.state == OHIB_STATE_KEEPING) {
+		r = reload_finish_keep(image);
+		return r == RELOAD_TRIAL ? reload_exact(image) : r ? r : RELOAD_NO_IMAGE;
+	}
 	r = ohib_image_open(image, &img, &err);
 	if (r == -ENODATA)
 		return RELOAD_NO_IMAGE;
@@ -36,14 +42,18 @@ int reload_attempt(const char *image, const char *how_called,
 		return RELOAD_UNDONE;
 	}
 	info = ohib_image_info(img);
-	if (info->state != OHIB_STATE_ARMED && info->state != OHIB_STATE_RESUMING) {
+	on_trial = ohib_state_on_trial(info->state);
+	if (!ohib_state_waits(info->state)) {
 		ohib_image_close(img);
 		return RELOAD_NO_IMAGE;
 	}
 	say("resuming the machine of Linux %s %s", info->image_kernel, how_called);
+	if (on_trial)
+		say("the trial is over: %s", info->reason[0] ? info->reason : "the machine was started anew");
 	r = fault_point(FAULT_ATTEMPT, &err);
 	if (!r)
-		r = ohib_image_set_state(image, OHIB_STATE_RESUMING, NULL, &err);
+		r = ohib_image_set_state(image, on_trial ? OHIB_STATE_REVERTING : OHIB_STATE_RESUMING, NULL,
+					 &err);
 	begun = !r;
 	if (!r)
 		r = how(image, img, &err);
@@ -52,7 +62,7 @@ int reload_attempt(const char *image, const char *how_called,
 		ohib_err_set(&err, r, "it did not say why");
 	reload_reason(&err, reason, sizeof(reason));
 	say("cannot resume: %s", reason);
-	if (begun && ohib_image_set_state(image, OHIB_STATE_ARMED, reason, &again))
+	if (begun && ohib_image_set_state(image, on_trial ? OHIB_STATE_TRIAL : OHIB_STATE_ARMED, reason, &again))
 		say("%s", again.msg);
 	return RELOAD_UNDONE;
 }

@@ -51,22 +51,27 @@ static const char doc[] =
 	"Commands:\n"
 	"  resume      go on with it: --mode=switch under the kernel that runs now, --mode=exact under\n"
 	"              the kernel that it was suspended under. Does not return when it succeeds.\n"
-	"  mark-stale  an ordinary boot is going on: the image must not be resumed any more\n"
+	"  mark-stale  an ordinary boot is going on: the image must not be resumed any more; one on trial only\n"
+	"              with --discard, a merge that was cut short is finished\n"
+	"  watch       (by resume) look after the layer of a trial\n"
 	"  baseline    write down the kernel's own sysctls, before anybody has changed one\n\n"
 	"Exit codes: 0 done (mark-stale, baseline), 1 failed and undone, 2 there is no image to resume, 3 failed "
-	"and this kernel is not fit to go on.";
+	"and this kernel is not fit to go on, 10 (mark-stale) a trial ended: resume exactly, 11 the file systems "
+	"are half merged and must not be mounted.";
 
-enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r' };
+enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r', OPT_DISCARD = 'd' };
 
 static const struct argp_option options[] = {
 	{ "image", OPT_IMAGE, "DEVICE", 0, "The overlay device", 0 },
 	{ "mode", OPT_MODE, "switch|exact", 0, "How to resume", 0 },
 	{ "reason", OPT_REASON, "TEXT", 0, "Why it is stale", 0 },
+	{ "discard", OPT_DISCARD, NULL, 0, "Also when it is on trial", 0 },
 	{ 0 },
 };
 
 struct opts {
 	const char *command, *image, *mode, *reason;
+	bool discard;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -83,6 +88,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_REASON:
 		o->reason = arg;
 		return 0;
+	case OPT_DISCARD:
+		o->discard = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num)
 			argp_usage(state);
@@ -94,7 +102,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "resume|mark-stale|baseline", doc, NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, "resume|mark-stale|baseline|watch", doc, NULL, NULL, NULL };
 	struct opts o = { .mode = "switch", .reason = "another system was booted" };
 
 	clock_gettime(CLOCK_MONOTONIC_RAW, &begun);
@@ -103,7 +111,9 @@ int main(int argc, char **argv)
 	if (o.command && !strcmp(o.command, "baseline"))
 		return reload_baseline();
 	if (o.command && o.image && !strcmp(o.command, "mark-stale"))
-		return reload_mark_stale(o.image, o.reason);
+		return reload_mark_stale(o.image, o.reason, o.discard);
+	if (o.command && o.image && !strcmp(o.command, "watch"))
+		return reload_watch(o.image);
 	if (o.command && o.image && !strcmp(o.command, "resume")) {
 		if (!strcmp(o.mode, "switch"))
 			return reload_switch(o.image);

@@ -6,6 +6,9 @@
 #include "image/image.h"
 #include "reloader/reloader.h"
 
+/* The menu makes six attempts; those of entries that do not count are counted by the reloader alone, and end too. */
+#define REVERTS_MAX 8
+
 int reload_baseline(void)
 {
 	struct ohib_err err = {};
@@ -16,7 +19,7 @@ int reload_baseline(void)
 	return RELOAD_UNDONE;
 }
 
-int reload_mark_stale(const char *image, const char *reason)
+int reload_mark_stale(const char *image, const char *reason, bool discard)
 {
 	struct ohib_image_info info;
 	struct ohib_err err = {};
@@ -29,7 +32,11 @@ int reload_mark_stale(const char *image, const char *reason)
 		say("%s", err.msg);
 		return RELOAD_UNDONE;
 	}
-	if (info.state != OHIB_STATE_ARMED && info.state != OHIB_STATE_RESUMING)
+	if (info.state == OHIB_STATE_KEEPING)
+		return reload_finish_keep(image);
+	if (ohib_state_on_trial(info.state) && !discard && info.attempts < REVERTS_MAX)
+		return RELOAD_TRIAL;
+	if (!ohib_state_waits(info.state))
 		return 0;
 	r = ohib_image_set_state(image, OHIB_STATE_STALE, info.reason[0] ? NULL : reason, &err);
 	if (r) {

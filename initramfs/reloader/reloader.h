@@ -10,6 +10,8 @@ enum reload_exit {
 	RELOAD_UNDONE = 1,	/* failed, and everything is as it was: the boot can go on */
 	RELOAD_NO_IMAGE = 2,	/* nothing to resume here */
 	RELOAD_UNFIT = 3,	/* failed behind the commit: this kernel is not fit to go on */
+	RELOAD_TRIAL = 10,	/* mark-stale: a trial ended; the old machine is to be resumed exactly */
+	RELOAD_UNMERGED = 11,	/* the disks are between two states: nothing may be mounted */
 };
 
 /* A line on the console and in the kernel's log, with the seconds since the program began. */
@@ -35,4 +37,8 @@ int supers_check(struct ohib_image *img, struct ohib_err *err);
 int reload_switch(const char *image);
 int reload_exact(const char *image);
 int reload_baseline(void);
-int reload_mark_stale(const char *image, const char *reason);
+int reload_mark_stale(const char *image, const char *reason, bool discard);
+/* Finish a merge that a power cut ended: 0, RELOAD_UNMERGED, or RELOAD_TRIAL when it had not begun. */
+int reload_finish_keep(const char *image);
+/* Watch how full the trial's layer gets, for as long as there is one. */
+int reload_watch(const char *image);

@@ -15,6 +15,7 @@
 #include "image/image.h"
 #include "reloader/configure.h"
 #include "reloader/reloader.h"
+#include "reloader/trial.h"
 #include "restore/restore.h"
 #include "translate/translate.h"
 #include "util/fault.h"
@@ -29,6 +30,7 @@ struct run {
 	char stage[32];
 	double stage_begun;
 	struct configure config;
+	struct trial trial;	/* begun: the disks are under a layer */
 };
 
 static void end_stage(struct run *run)
@@ -59,9 +61,18 @@ static int commit(void *arg, struct ohib_err *err)
 	int r;
 
 	stage(run, "commit");
-	r = ohib_image_set_state(run->path, OHIB_STATE_SPENT, NULL, err);
+	r = ohib_image_set_state(run->path, run->trial.begun ? OHIB_STATE_TRIAL : OHIB_STATE_SPENT, NULL,
+				 err);
 	run->committed = !r;
 	return r;
+}
+
+static int layer(void *arg, struct restore_disk *disks, size_t nr, struct ohib_err *err)
+{
+	struct run *run = arg;
+
+	stage(run, "layer");
+	return reload_trial_begin(&run->trial, run->path, run->img, run->m, disks, nr, err);
 }
 
 static int prepare(void *arg, const char *root, struct ohib_err *err)
@@ -85,6 +96,8 @@ static int settle(void *arg, struct ohib_err *err)
 	struct run *run = arg;
 
 	stage(run, "settle");
+	if (run->trial.begun)
+		reload_trial_settle(run->m);
 	return configure_settle(&run->config, err);
 }
 
@@ -106,7 +119,7 @@ static void print_refusals(const struct machine *m)
 
 static int resume(struct run *run, struct ohib_err *err)
 {
-	const struct restore_opts opts = {
+	struct restore_opts opts = {
 		.arg = run,
 		.commit = commit,
 		.prepare = prepare,
@@ -117,6 +130,8 @@ static int resume(struct run *run, struct ohib_err *err)
 	};
 	int r;
 
+	if (ohib_image_info(run->img)->trial_bytes)
+		opts.layer = layer;
 	stage(run, "verify");
 	r = fault_point(FAULT_VERIFY, err);
 	if (!r)
@@ -150,13 +165,14 @@ static int resume(struct run *run, struct ohib_err *err)
 }
 
 /* Behind the commit there is no way back: the reason stays on the console, then an ordinary boot. */
-static int unfit(const struct ohib_err *err)
+static int unfit(const struct ohib_err *err, bool on_trial)
 {
 	char reason[256];
 
 	reload_reason(err, reason, sizeof(reason));
 	say("the machine could not be brought up: %s", reason);
-	say("its image is spent; an ordinary boot follows in 10 s");
+	say(on_trial ? "the next boot, in 10 s, brings the old machine back" :
+		       "its image is spent; an ordinary boot follows in 10 s");
 	sync();
 	sleep(10);
 	reboot(RB_AUTOBOOT);
@@ -171,9 +187,12 @@ static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *
 	if (r && !err->code)
 		ohib_err_set(err, r, "it did not say why");
 	if (r && run.committed)
-		exit(unfit(err));
+		exit(unfit(err, run.trial.begun));
+	if (!r && run.trial.begun)
+		reload_trial_watch(&run.trial, path);
 	if (!r)
 		_exit(0); /* the carried machine runs: touch nothing more */
+	reload_trial_undo(&run.trial);
 	configure_undo(&run.config);
 	configure_close(&run.config);
 	ghosts_free(run.ghosts);
@@ -184,5 +203,10 @@ static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *
 
 int reload_switch(const char *image)
 {
+	struct ohib_image_info info;
+
+	/* The boot menu's block may be behind the header: what is on trial is only ever resumed exactly. */
+	if (!ohib_image_peek(image, &info, NULL) && ohib_state_on_trial(info.state))
+		return reload_exact(image);
 	return reload_attempt(image, "under this kernel", switch_to);
 }

@@ -67,6 +67,17 @@ int blockdev_unlock(struct restore *r, struct r_blockdev *dev)
 	return 0;
 }
 
+int blockdev_replace(struct restore *r, struct r_blockdev *dev, const char *node)
+{
+	close(dev->fd);
+	dev->set_ro = false;
+	snprintf(dev->node, sizeof(dev->node), "%s", node);
+	dev->fd = open(dev->node, O_RDONLY | O_CLOEXEC);
+	if (dev->fd < 0 || ioctl(dev->fd, BLKROGET, &dev->was_ro))
+		return r_fail(r, -errno, "cannot open %s", dev->node);
+	return 0;
+}
+
 void blockdev_close(struct r_blockdev *dev)
 {
 	if (!dev)

@@ -67,6 +67,13 @@ static bool is_rootfs(const struct m_mount *m)
 	return !m->parent;
 }
 
+static int find_disk(struct restore *r, struct r_sb *sb)
+{
+	int ret = blockdev_find(r, sb);
+
+	return ret || r->rw ? ret : blockdev_check(r, sb);
+}
+
 /* A mount of all of the super block at a place of its own. */
 static int make_sb(struct restore *r, struct r_sb *sb, size_t number)
 {
@@ -76,9 +83,8 @@ static int make_sb(struct restore *r, struct r_sb *sb, size_t number)
 	if (sb->m->kind == M_FS_INTERNAL)
 		return r_fail(r, -EOPNOTSUPP, "file system %s: cannot be mounted", sb->m->fstype);
 	if (sb->m->kind == M_FS_BLOCK) {
-		ret = blockdev_find(r, sb);
-		if (!ret && !r->rw)
-			ret = blockdev_check(r, sb);
+		if (!sb->dev)
+			ret = find_disk(r, sb);
 		if (!ret && !r->rw)
 			ret = blockdev_lock(r, sb->dev);
 	}
@@ -107,13 +113,10 @@ static int make_sb(struct restore *r, struct r_sb *sb, size_t number)
 	}
 }
 
-static struct r_sb *get_sb(struct restore *r, struct m_mount *m)
+static struct r_sb *new_sb(struct restore *r, struct m_mount *m)
 {
-	struct r_sb *sb = m->sb->restore;
+	struct r_sb *sb = calloc(1, sizeof(*sb));
 
-	if (sb)
-		return sb;
-	sb = calloc(1, sizeof(*sb));
 	if (!sb || vec_push(&r->mounts->sbs, sb)) {
 		free(sb);
 		r_fail(r, -ENOMEM, "no memory");
@@ -123,7 +126,52 @@ static struct r_sb *get_sb(struct restore *r, struct m_mount *m)
 	sb->m = m->sb;
 	m->sb->restore = sb;
 	sb->source = m->devname && *m->devname ? m->devname : m->sb->fstype;
-	return make_sb(r, sb, r->mounts->sbs.n) ? NULL : sb;
+	return sb;
+}
+
+/* Made, when that has not been done yet; places are numbered as they come. */
+static struct r_sb *get_sb(struct restore *r, struct m_mount *m)
+{
+	struct r_sb *sb = m->sb->restore;
+
+	if (!sb)
+		sb = new_sb(r, m);
+	if (!sb || sb->fd >= 0)
+		return sb;
+	return make_sb(r, sb, ++r->mounts->places) ? NULL : sb;
+}
+
+/*
+ * Have all disks of the machine found, and let the caller put something between. They are there in a second
+ * building, and what is between is found by what is on it.
+ */
+static int layer_disks(struct restore *r)
+{
+	_cleanup_free_ struct restore_disk *disks = calloc(r->m->mounts.n + 1, sizeof(*disks));
+	struct m_mount *m;
+	struct r_sb *sb;
+	size_t n = 0;
+	int ret = 0;
+
+	if (!disks)
+		return r_fail(r, -ENOMEM, "no memory");
+	vec_foreach(m, &r->m->mounts) {
+		if (is_rootfs(m) || !m->sb || m->sb->kind != M_FS_BLOCK || m->sb->restore)
+			continue;
+		sb = new_sb(r, m);
+		ret = sb ? find_disk(r, sb) : -ENOMEM;
+		if (ret)
+			return ret;
+		memcpy(disks[n].node, sb->dev->node, sizeof(disks[n].node));
+		memcpy(disks[n++].fs_uuid, sb->m->uuid, sizeof(disks->fs_uuid));
+	}
+	if (n)
+		ret = r->o->layer(r->o->arg, disks, n, r->e);
+	n = 0;
+	vec_foreach(sb, &r->mounts->sbs)
+		if (!ret)
+			ret = blockdev_replace(r, sb->dev, disks[n++].node);
+	return ret;
 }
 
 static int set_flags(int mnt, u64 ms)
@@ -298,6 +346,8 @@ int mounts_build(struct restore *r)
 	ret = sharing_check(r);
 	if (!ret)
 		ret = stage(r);
+	if (!ret && r->o->layer && !r->rw)
+		ret = layer_disks(r);
 	if (!ret)
 		ret = make_sbs(r);
 	if (!ret)

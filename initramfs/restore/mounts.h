@@ -39,6 +39,7 @@ struct mount_tree {
 	VEC(struct r_sb *) sbs;	/* order of making */
 	VEC(char *) initramfs;	/* where the initramfs has mounted something, in its order */
 	int parked;
+	size_t places;		/* of super blocks */
 	bool staged;		/* MOUNTS_BASE is mounted */
 	bool moved;		/* the tree is over / */
 };
@@ -49,6 +50,8 @@ int blockdev_find(struct restore *r, struct r_sb *sb);
 int blockdev_check(struct restore *r, struct r_sb *sb);
 int blockdev_lock(struct restore *r, struct r_blockdev *dev);	/* read-only */
 int blockdev_unlock(struct restore *r, struct r_blockdev *dev);	/* as it was */
+/* Go on with the device @node, which has the same on it; the one before stays as it is now. */
+int blockdev_replace(struct restore *r, struct r_blockdev *dev, const char *node);
 void blockdev_close(struct r_blockdev *dev);
 
 /* fsmake.c: *@fd is a mount that is attached nowhere. Disks: read-only while r->rw is not set. */

@@ -11,11 +11,22 @@
 #include "util/err.h"
 #include "util/types.h"
 
+/* A disk with a file system of the machine; callbacks may put another device in its place. */
+struct restore_disk {
+	char node[80];
+	u8 fs_uuid[16];
+};
+
 struct restore_opts {
 	void *arg;		/* handed to every callback */
 
 	/* The point of no return: marks the image spent on disk. Called once; failure undoes all. */
 	int (*commit)(void *arg, struct ohib_err *e);
+	/*
+	 * May be NULL. All disks with file systems of the machine are found and checked: it may have them
+	 * mounted from other devices, by changing the nodes. Called once; undone by the caller.
+	 */
+	int (*layer)(void *arg, struct restore_disk *disks, size_t nr, struct ohib_err *e);
 	/*
 	 * Configuration, each may be NULL. prepare: the mounts are there at @root, nothing else is;
 	 * failure undoes all; called again with the new tree when the mounts are made anew.

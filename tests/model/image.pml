@@ -34,6 +34,8 @@ mtype head = NONE, block = NONE;
 byte head_tries, block_tries;
 bool same_image;	/* the block has the header's UUID */
 bool next;		/* the image is to go on under another kernel */
+bool on_trial;		/* and there on a layer over the disks */
+bool half;		/* the layer is merged in part */
 bool changed;		/* somebody wrote to the file systems after the image's moment */
 bool used;		/* the image's machine has run since */
 
@@ -44,8 +46,10 @@ byte starts;		/* of kernels that were to resume, without anybody asking, since s
 
 /* state_load(): what the header says, and what GRUB adds to it. */
 #define DISCARDED (same_image && block == STALE)
-#define WAITS ((head == ARMED || head == RESUMING) && !DISCARDED)
-#define STATE_NOW ((head == ARMED || head == RESUMING) && DISCARDED -> STALE : head)
+#define ON_TRIAL(s) ((s) == TRIAL || (s) == REVERTING)
+#define HOLDS(s) ((s) == ARMED || (s) == RESUMING || ON_TRIAL(s))
+#define WAITS (HOLDS(head) && !DISCARDED)
+#define STATE_NOW (HOLDS(head) && DISCARDED -> STALE : head)
 #define TRIES_MAX (ALL_TRIES + 2)
 
 c_decl {
@@ -131,7 +135,8 @@ inline make(to)
 		begun = false;
 		tries = (same_image && block_tries > head_tries -> block_tries : head_tries);
 		if
-		:: to == RESUMING && tries == head_tries && tries < TRIES_MAX -> tries++
+		:: (to == RESUMING || to == REVERTING) && tries == head_tries && tries < TRIES_MAX -> tries++
+		:: from == RESUMING && to == TRIAL -> tries = 0
 		:: to == WRITING -> tries = 0
 		:: else
 		fi
@@ -169,10 +174,11 @@ inline menu()
 {
 	asked = false;
 	if
-	:: block == ARMED || block == RESUMING ->
+	:: HOLDS(block) ->
 		if
-		:: block_tries < NEXT_TRIES -> mode = (next -> SWITCH : EXACT)
-		:: block_tries >= NEXT_TRIES && block_tries < ALL_TRIES && next -> mode = EXACT
+		:: ON_TRIAL(block) && block_tries < ALL_TRIES -> mode = EXACT
+		:: !ON_TRIAL(block) && block_tries < NEXT_TRIES -> mode = (next -> SWITCH : EXACT)
+		:: !ON_TRIAL(block) && block_tries >= NEXT_TRIES && block_tries < ALL_TRIES && next -> mode = EXACT
 		:: else -> mode = DISCARD
 		fi;
 		if
@@ -181,7 +187,7 @@ inline menu()
 			choices--;
 			asked = true;
 			if
-			:: next -> mode = SWITCH
+			:: next && !ON_TRIAL(block) -> mode = SWITCH
 			:: mode = EXACT
 			:: mode = DISCARD
 			:: mode = PLAIN
@@ -237,10 +243,11 @@ off:	menu();
 
 attempt:
 	if
-	:: !WAITS -> goto ordinary
-	:: else
+	:: head == KEEPING -> goto finish_keep
+	:: head != KEEPING && !WAITS -> goto ordinary
+	:: ON_TRIAL(head) && WAITS -> mode = EXACT; make(REVERTING)
+	:: !ON_TRIAL(head) && WAITS -> make(RESUMING)
 	fi;
-	make(RESUMING);
 	if
 	:: ok -> goto gone		/* the reloader's kernel dies */
 	:: ok -> goto unfit
@@ -252,19 +259,37 @@ attempt:
 #endif
 	:: true				/* refused, or it failed */
 	fi;
-undone:	try_make(ARMED);
+undone:	if
+	:: ON_TRIAL(head) -> try_make(TRIAL)
+	:: !ON_TRIAL(head) -> try_make(ARMED)
+	fi;
 	if
 	:: mode == SWITCH -> mode = EXACT; goto attempt
-	:: else -> goto passed_by
+	:: else -> mode = DISCARD; goto passed_by
 	fi;
 
 unfit:	/* failed, and this kernel is not fit to go on: anew, when somebody counts */
 	if
 	:: block_tries > 0 -> goto gone
-	:: else -> goto passed_by
+	:: else -> mode = DISCARD; goto passed_by
 	fi;
 
 switched:
+	if
+	:: on_trial ->
+		starts = 0;			/* attempts are counted anew */
+		make(TRIAL);
+		if
+		:: !ok -> goto undone
+		:: else
+		fi;
+		assert(!used && !changed);
+		if
+		:: running = true; goto layered
+		:: goto gone
+		fi
+	:: else
+	fi;
 #ifdef COMMIT_TRUSTS
 	own();
 	make(SPENT);
@@ -294,6 +319,12 @@ jumped:	/* woken: its file systems are frozen still */
 
 passed_by:
 	if
+	:: head == KEEPING -> goto finish_keep
+	:: ON_TRIAL(head) && WAITS && mode != DISCARD && head_tries < TRIES_MAX ->
+		goto attempt			/* whichever entry was chosen: it is over */
+	:: else
+	fi;
+	if
 #ifdef BOOT_TRUSTS
 	:: WAITS && mode == PLAIN
 #endif
@@ -307,20 +338,49 @@ passed_by:
 	fi;
 
 ordinary:
+	assert(!half);
 	atomic { writable = true; changed = true; running = true; starts = 0 };
+	goto works;
+
+finish_keep:	/* a merge that was cut short; without its end nothing may be mounted */
+	if
+	:: io_errors > 0 -> io_errors--; goto gone
+	:: !half -> make(TRIAL); if :: ok -> mode = EXACT; goto attempt :: else -> goto gone fi
+	:: half = false; make(SPENT); if :: ok -> goto ordinary :: else -> goto gone fi
+	fi;
+
+layered:	/* it runs on the layer: its disks are not written to */
+	do
+	:: goto gone
+	:: STATE_NOW == TRIAL -> make(TRIAL); goto gone	/* overlayctl revert, or the watcher */
+	:: STATE_NOW == TRIAL || STATE_NOW == KEEPING ->
+		if
+		:: STATE_NOW == TRIAL -> make(KEEPING); if :: !ok -> goto layered :: else fi
+		:: else
+		fi;
+		if
+		:: make(TRIAL)			/* it had run full: nothing is merged */
+		:: atomic { writable = true; changed = true; half = true };
+			if
+			:: goto gone
+			:: half = false; make(SPENT); goto works
+			fi
+		fi
+	od;
 
 works:	/* it runs, as long as it likes */
 	do
 	:: goto gone
 	:: STATE_NOW == ARMED || STATE_NOW == RESUMING || STATE_NOW == WRITING ->
 		make(STALE)		/* overlayctl cancel */
-	:: !(STATE_NOW == ARMED || STATE_NOW == RESUMING) -> break
+	:: !HOLDS(STATE_NOW) && STATE_NOW != KEEPING -> break
 	od;
 
 	/* A hibernate. */
 	if
-	:: next = true
-	:: next = false
+	:: next = true; on_trial = true
+	:: next = true; on_trial = false
+	:: next = false; on_trial = false
 	fi;
 	make(WRITING);
 	if

@@ -14,6 +14,7 @@ struct made_image {
 	char path[64];
 	u64 nr;			/* PFNs in the list */
 	u64 *pfns;		/* with the zero flag */
+	bool trial;		/* write it with room for a trial */
 };
 
 static inline u64 made_mix(u64 x)
@@ -45,6 +46,7 @@ static inline void made_file(struct made_image *m, u64 size)
 {
 	int fd;
 
+	m->trial = false;
 	strcpy(m->path, "/tmp/ohib-image-XXXXXX");
 	fd = mkstemp(m->path);
 	if (fd < 0 || ftruncate(fd, (off_t)size))
@@ -76,6 +78,7 @@ static inline int made_write(struct made_image *m, unsigned int chunk_pages, str
 		.max_pages = m->nr + 10,
 		.nr_threads = 3,
 		.chunk_pages = chunk_pages,
+		.trial = m->trial,
 	};
 	struct ohib_writer *w;
 	char text[10000];

@@ -244,6 +244,129 @@ TEST(grub_writes)
 	made_free(&m);
 }
 
+struct move {
+	enum ohib_state to;
+	int result;
+};
+
+static void moves_make(const char *path, const struct move *t, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		CHECK_EQ(ohib_image_set_state(path, t[i].to, NULL, NULL), t[i].result);
+}
+
+/* An image with room for a trial, on trial after its first attempt. */
+static void make_trial(struct made_image *m)
+{
+	struct ohib_err err = { 0 };
+
+	made_file(m, 48u << 20);
+	m->trial = true;
+	made_list(m, 100);
+	if (made_write(m, 32, &err) || ohib_image_set_state(m->path, OHIB_STATE_RESUMING, NULL, &err) ||
+	    ohib_image_set_state(m->path, OHIB_STATE_TRIAL, NULL, &err)) {
+		printf("%s\n", err.msg);
+		abort();
+	}
+}
+
+TEST(trial_reverted)
+{
+	static const struct move t[] = {
+		{ OHIB_STATE_SPENT, -EINVAL },	  /* not without the old machine having woken */
+		{ OHIB_STATE_RESUMING, -EINVAL }, /* never switched again */
+		{ OHIB_STATE_ARMED, -EINVAL },
+		{ OHIB_STATE_WRITING, -EINVAL },
+		{ OHIB_STATE_REVERTING, 0 },
+		{ OHIB_STATE_KEEPING, -EINVAL },  /* the old machine may be running */
+		{ OHIB_STATE_RESUMING, -EINVAL },
+		{ OHIB_STATE_TRIAL, 0 },	  /* it failed */
+		{ OHIB_STATE_REVERTING, 0 },
+		{ OHIB_STATE_REVERTING, 0 },	  /* it died */
+		{ OHIB_STATE_SPENT, 0 },
+		{ OHIB_STATE_TRIAL, -EINVAL },
+	};
+	struct ohib_image_info info;
+	struct made_image m;
+	char v[1025];
+
+	make_trial(&m);
+	REQUIRE(!ohib_image_peek(m.path, &info, NULL));
+	CHECK_EQ(info.state, OHIB_STATE_TRIAL);
+	CHECK_EQ(info.attempts, 0); /* those of the switch do not count for the way back */
+	CHECK_EQ(info.trial_offset, 1u << 20);
+	CHECK_EQ(info.trial_bytes, 47u << 20);
+	fixed_read(m.path, before);
+	CHECK_STR(env_get(before, "ohib_state", v), "trial");
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_TRIAL, "no room", NULL), 0);
+	moves_make(m.path, t, ARRAY_SIZE(t));
+	REQUIRE(!ohib_image_peek(m.path, &info, NULL));
+	CHECK_EQ(info.state, OHIB_STATE_SPENT);
+	CHECK_EQ(info.attempts, 3);
+	CHECK_STR(info.reason, "no room");
+	made_free(&m);
+}
+
+TEST(trial_kept)
+{
+	static const struct move t[] = {
+		{ OHIB_STATE_KEEPING, 0 },
+		{ OHIB_STATE_TRIAL, 0 }, /* nothing was merged */
+		{ OHIB_STATE_KEEPING, 0 },
+		{ OHIB_STATE_REVERTING, -EINVAL },
+		{ OHIB_STATE_STALE, -EINVAL },	   { OHIB_STATE_WRITING, -EINVAL },
+		{ OHIB_STATE_ARMED, -EINVAL },	   { OHIB_STATE_RESUMING, -EINVAL },
+		{ OHIB_STATE_SPENT, 0 },	   { OHIB_STATE_WRITING, 0 },
+	};
+	struct made_image m;
+
+	make_trial(&m);
+	moves_make(m.path, t, ARRAY_SIZE(t));
+	made_free(&m);
+	/* without a trial there is nothing to keep */
+	make(&m);
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_KEEPING, NULL, NULL), -EINVAL);
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_TRIAL, NULL, NULL), -EINVAL);
+	made_free(&m);
+}
+
+TEST(trial_in_the_menu)
+{
+	struct ohib_image_info info;
+	struct made_image m;
+
+	make_trial(&m);
+	grub_sets(m.path, "ohib_attempts=0", "ohib_attempts=2");
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_REVERTING, NULL, NULL), 0);
+	REQUIRE(!ohib_image_peek(m.path, &info, NULL));
+	CHECK_EQ(info.attempts, 2);
+	grub_sets(m.path, "ohib_state=reverting", "ohib_state=stale");
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_STALE);
+	made_free(&m);
+	/* what is being merged cannot be discarded, whatever the menu knew */
+	make_trial(&m);
+	fixed_read(m.path, after);
+	CHECK_EQ(ohib_image_set_state(m.path, OHIB_STATE_KEEPING, NULL, NULL), 0);
+	fixed_write(m.path, after, OHIB_ENV_OFFSET, 1024);
+	grub_sets(m.path, "ohib_state=trial", "ohib_state=stale");
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_KEEPING);
+	made_free(&m);
+}
+
+TEST(no_room_for_a_trial)
+{
+	struct ohib_err err = { 0 };
+	struct made_image m;
+
+	made_file(&m, 32u << 20);
+	m.trial = true;
+	made_list(&m, 100);
+	CHECK_EQ(made_write(&m, 32, &err), -ENOSPC);
+	CHECK(strstr(err.msg, "a trial needs 32 MB"));
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_WRITING);
+	made_free(&m);
+}
+
 TEST(begins_as_tar)
 {
 	struct made_image m;
@@ -268,6 +391,10 @@ int main(void)
 		TEST_CASE(torn_headers),
 		TEST_CASE(grub_environment),
 		TEST_CASE(grub_writes),
+		TEST_CASE(trial_reverted),
+		TEST_CASE(trial_kept),
+		TEST_CASE(trial_in_the_menu),
+		TEST_CASE(no_room_for_a_trial),
 		TEST_CASE(begins_as_tar),
 	};
 

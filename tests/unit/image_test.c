@@ -289,7 +289,7 @@ TEST(hostile_numbers)
 		F(sections[0].raw_len, UINT64_MAX), F(sections[0].raw_len, 9999),
 		F(sections[0].raw_len, 10001), F(sections[0].flags, 1), F(sections[0].flags, 2),
 		F(sections[1].id, OHIB_SEC_KALLSYMS), F(check_alg, 0), F(compress_alg, 2),
-		F(aead_alg, 1), F(incompat, 1), F(version, 2), F(state, 17), F(header_bytes, 1),
+		F(aead_alg, 1), F(incompat, 2), F(version, 2), F(state, 17), F(header_bytes, 1),
 	};
 	struct made_image m;
 	struct ohib_err err = { 0 };

@@ -324,6 +324,63 @@ TEST(after_a_rehearsal)
 	in_child(twice);
 }
 
+/* What a trial does: the machine is mounted from something that is over its disk. */
+static char other[96];
+static int layers;
+
+static int layer(void *arg, struct restore_disk *disks, size_t nr, struct ohib_err *e)
+{
+	struct ctx *c = arg;
+	int fd = open(other, O_WRONLY);
+
+	(void)e;
+	layers++;
+	CHECK_EQ(nr, 1);
+	CHECK_STR(disks[0].node, loop);
+	CHECK(!memcmp(disks[0].fs_uuid, uuid, sizeof(uuid)));
+	CHECK_EQ(pwrite(fd, c->before, IMAGE_MIB << 20, 0), IMAGE_MIB << 20);
+	CHECK(!fsync(fd));
+	close(fd);
+	strcpy(disks[0].node, other);
+	return 0;
+}
+
+static void layered(struct ctx *c)
+{
+	struct stat st, st2;
+	int fd;
+
+	c->o.layer = layer;
+	c->o.arg = c;
+	CHECK(!stat(other, &st));
+	REQUIRE(!mounts_build(&c->r));
+	CHECK_EQ(layers, 1);
+	CHECK_EQ(path_open(&c->r, "/etc/new", O_WRONLY | O_CREAT, 0644), -EROFS);
+	REQUIRE(!mounts_writable(&c->r));
+	REQUIRE(!mounts_switch(&c->r));
+	REQUIRE(!mounts_finish(&c->r));
+	mounts_free(&c->r);
+	fd = open("/srv/new", O_WRONLY | O_CREAT, 0644);
+	CHECK(fd >= 0 && write(fd, "new", 3) == 3 && !fsync(fd) && !fstat(fd, &st2));
+	CHECK_EQ(st2.st_dev, st.st_rdev);
+	close(fd);
+	CHECK(!image_changed(c));
+}
+
+TEST(over_a_layer)
+{
+	FILE *f;
+
+	REQUIRE(!run("truncate -s %dM %s.2 && losetup -f --show %s.2 >%s/loop2", IMAGE_MIB, image, image,
+		     dir));
+	snprintf(other, sizeof(other), "%s/loop2", dir);
+	f = fopen(other, "r");
+	REQUIRE(f && fscanf(f, "%95s", other) == 1);
+	fclose(f);
+	in_child(layered);
+	run("losetup -d %s", other);
+}
+
 static void missing(struct ctx *c)
 {
 	struct m_mount *m;
@@ -410,6 +467,7 @@ int main(void)
 		TEST_CASE(undone_as_it_was),
 		TEST_CASE(over_the_root),
 		TEST_CASE(after_a_rehearsal),
+		TEST_CASE(over_a_layer),
 		TEST_CASE(disk_missing),
 		TEST_CASE(two_disks_with_one_uuid),
 		TEST_CASE(used_in_between),

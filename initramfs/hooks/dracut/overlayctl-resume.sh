@@ -8,15 +8,26 @@
 # shellcheck source=initramfs/hooks/boot-functions
 . /usr/lib/overlayctl/boot-functions
 
+ohib_dracut_stop()
+{
+	die "overlayctl: the root must not be mounted"
+}
+
 ohib_dracut_pass()
 {
-	if ohib_at=$(ohib_find "$(ohib_conf_device)"); then
-		if [ -n "$ohib_discard" ]; then
-			ohib_pass "$ohib_at" "discarded at the boot menu"
-		else
-			ohib_pass "$ohib_at" "another boot entry was chosen"
-		fi
+	ohib_at=$(ohib_find "$(ohib_conf_device)") || return 0
+	if [ -n "$ohib_discard" ]; then
+		ohib_pass "$ohib_at" "discarded at the boot menu" --discard
+	else
+		ohib_pass "$ohib_at" "another boot entry was chosen"
 	fi
+	case $? in
+	# Whichever entry was chosen: a trial that was not kept is over.
+	10)	ohib_image=$ohib_at
+		ohib_mode=exact
+		ohib_dracut_resume ;;
+	11)	ohib_dracut_stop ;;
+	esac
 }
 
 ohib_dracut_resume()
@@ -32,7 +43,7 @@ ohib_dracut_resume()
 		sleep 1
 	done
 	ohib_quiesce
-	ohib_resume "$ohib_at" "$ohib_mode"
+	ohib_resume "$ohib_at" "$ohib_mode" || ohib_dracut_stop
 	ohib_pids_unpark
 	if [ -d /run/systemd/system ]; then
 		systemctl start systemd-journald.socket systemd-udevd-control.socket \
@@ -51,5 +62,5 @@ ohib_cmdline
 if [ -n "$ohib_image" ]; then
 	ohib_dracut_resume <>/dev/console >&0 2>&1
 else
-	ohib_dracut_pass >/dev/console 2>&1
+	ohib_dracut_pass <>/dev/console >&0 2>&1
 fi

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The block devices under a trial: names, sizes, who may write. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "trial/trial.h"
+#include "util/cleanup.h"
+
+#define BUSY_TRIES 60
+#define BUSY_WAIT_US 50000
+
+int trial_node(dev_t number, char node[80])
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[64], line[96];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/uevent", major(number), minor(number));
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "DEVNAME=", 8))
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(node, 80, "/dev/%.70s", line + 8);
+		return 0;
+	}
+	return -ENODEV;
+}
+
+int trial_size(const char *node, dev_t *number, u64 *sectors, struct ohib_err *err)
+{
+	_cleanup_close_ int fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	u64 bytes;
+
+	if (fd < 0 || fstat(fd, &st) || ioctl(fd, BLKGETSIZE64, &bytes))
+		return ohib_err_set(err, -errno, "%s: %s", node, strerror(errno));
+	*number = st.st_rdev;
+	*sectors = bytes / 512;
+	return *sectors ? 0 : ohib_err_set(err, -EINVAL, "%s is empty", node);
+}
+
+int trial_set_ro(const char *node, bool ro, struct ohib_err *err)
+{
+	_cleanup_close_ int fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int is;
+
+	if (fd < 0 || ioctl(fd, BLKROGET, &is))
+		return ohib_err_set(err, -errno, "%s: %s", node, strerror(errno));
+	if (!is == !ro)
+		return 0;
+	if (ioctl(fd, BLKROSET, &(int){ ro }))
+		return ohib_err_set(err, -errno, "%s cannot be made %s: %s", node,
+				    ro ? "read-only" : "writable", strerror(errno));
+	return 1;
+}
+
+int trial_remove(int fd, const char *name, struct ohib_err *err)
+{
+	char path[80];
+	int r;
+
+	for (int tries = 0;; tries++) {
+		r = dm_remove(fd, name);
+		if (r != -EBUSY || tries == BUSY_TRIES)
+			break;
+		usleep(BUSY_WAIT_US);
+	}
+	if (r && r != -ENXIO)
+		return ohib_err_set(err, r, "device %s cannot be taken away: %s", name,
+				    strerror(-r));
+	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	unlink(path);
+	return 0;
+}
