@@ -14,26 +14,9 @@
 #include <sys/sysmacros.h>
 
 #include "capture/parts.h"
+#include "disk/node.h"
 #include "disk/super.h"
 #include "util/cleanup.h"
-
-/* "/dev/" and the name of a block device, "8:1"; -ENODEV: it is none. */
-static int device_node(const char *dev, char node[96])
-{
-	_cleanup_fclose_ FILE *f = NULL;
-	char path[64], line[96];
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%.32s/uevent", dev);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "DEVNAME=", 8))
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(node, 96, "/dev/%.80s", line + 8);
-		return 0;
-	}
-	return -ENODEV;
-}
 
 static bool has_entries(const char *path)
 {
@@ -64,9 +47,9 @@ static bool is_stacked(const char *dev, const char *node)
 static int add(struct json_object *list, const char *dev, const char *type, struct ohib_err *err)
 {
 	struct json_object *o;
-	char node[96] = "", hex[2 * SUPER_BYTES + 1];
+	char node[DISK_NODE_LEN] = "", hex[2 * SUPER_BYTES + 1];
 	u8 super[SUPER_BYTES];
-	int r = device_node(dev, node);
+	int r = disk_node(dev, node);
 
 	if (r)
 		return ohib_err_set(err, r, "the %s on device %s: the device is not known", type, dev);
@@ -141,8 +124,8 @@ static int find_again(struct json_object *list, const char *dev, const char *typ
 {
 	u8 super[SUPER_BYTES], uuid[16];
 	struct json_object *o;
-	char node[96], found[80];
-	int r = device_node(dev, node);
+	char node[DISK_NODE_LEN], found[80];
+	int r = disk_node(dev, node);
 
 	if (r)
 		return ohib_err_set(err, r, "the %s on device %s: the device is not known", type, dev);

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "disk/node.h"
 #include "trial/trial.h"
 #include "util/cleanup.h"
 
@@ -18,19 +19,10 @@
 
 int trial_node(dev_t number, char node[80])
 {
-	_cleanup_fclose_ FILE *f = NULL;
-	char path[64], line[96];
+	char text[32];
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/uevent", major(number), minor(number));
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "DEVNAME=", 8))
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(node, 80, "/dev/%.70s", line + 8);
-		return 0;
-	}
-	return -ENODEV;
+	snprintf(text, sizeof(text), "%u:%u", major(number), minor(number));
+	return disk_node(text, node);
 }
 
 int trial_size(const char *node, dev_t *number, u64 *sectors, struct ohib_err *err)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disk/node.h"
 #include "mounts.h"
 
 #define EXT4_MAGIC 0xef53u
@@ -20,27 +21,6 @@
 #define EXT4_WRITABLE 0x1a77fu
 #define BUSY_TRIES 100
 #define BUSY_WAIT_US 50000
-
-/* "/dev/" and the name of block device @dev, as in mountinfo: "8:1". */
-static int device_node(const char *dev, char node[80])
-{
-	char path[64], line[96];
-	int ret = -ENODEV;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%.32s/uevent", dev);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "DEVNAME=", 8))
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(node, 80, "/dev/%.70s", line + 8);
-		ret = 0;
-	}
-	if (f)
-		fclose(f);
-	return ret;
-}
 
 struct ext_super {
 	u16 magic;
@@ -112,10 +92,10 @@ static bool has_orphans_on(const struct restore *r, const char *node)
 static int one_fs(struct restore *r, const char *dev)
 {
 	struct ext_super s = {};
-	char node[80], *copy;
+	char node[DISK_NODE_LEN], *copy;
 	int ret;
 
-	ret = device_node(dev, node);
+	ret = disk_node(dev, node);
 	if (!ret)
 		ret = read_super(node, &s);
 	if (ret)
