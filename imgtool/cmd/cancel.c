@@ -11,26 +11,15 @@ static const char doc[] =
 	"were clean when it was suspended.\n\nExit codes: 0 discarded, 4 there was none, 5 it is damaged, "
 	"1 it could not be done.";
 
-static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	(void)arg;
-	if (key == ARGP_KEY_INIT)
-		state->child_inputs[0] = state->input;
-	return key == ARGP_KEY_INIT ? 0 : ARGP_ERR_UNKNOWN;
-}
-
 int cmd_cancel(int argc, char **argv)
 {
-	static const struct argp argp = {NULL, parse, NULL, doc, children, NULL, NULL};
 	struct ohib_image_info info;
 	struct ohib_err err = {0};
 	struct common_opts o = {0};
 	char path[256];
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	common_opts_parse(&device_argp, doc, argc, argv, &o);
 	if (!device_from_opts(&o, path, sizeof(path)))
 		return EXIT_FAILED;
 	r = ohib_image_peek(path, &info, &err);

@@ -52,6 +52,10 @@ extern const struct argp common_argp;
 extern const struct argp device_argp;	/* --device alone */
 extern const struct argp trial_argp;	/* --trial and its size; its input is a struct preflight */
 
+/* For a command that has only the options of @group (one of the first two). @doc: its help. */
+void common_opts_parse(const struct argp *group, const char *doc, int argc, char **argv,
+		       struct common_opts *o);
+
 /* The device that the options mean; complains and returns false when there is none. */
 bool device_from_opts(const struct common_opts *o, char *path, size_t size);
 

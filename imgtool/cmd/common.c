@@ -77,6 +77,15 @@ static const struct argp_option device_options[] = {DEVICE_OPTION, {0}};
 const struct argp common_argp = {.options = common_options, .parser = common_parse};
 const struct argp device_argp = {.options = device_options, .parser = common_parse};
 
+void common_opts_parse(const struct argp *group, const char *doc, int argc, char **argv,
+		       struct common_opts *o)
+{
+	struct argp argp = *group;
+
+	argp.doc = doc;
+	argp_parse(&argp, argc, argv, 0, NULL, o);
+}
+
 bool device_from_opts(const struct common_opts *o, char *path, size_t size)
 {
 	struct ohib_err err = {0};

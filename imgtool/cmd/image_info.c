@@ -13,16 +13,6 @@ static const char doc[] =
 	"The header, the chunk index and the frame list are checked; the pages are not (see "
 	"overlayctl image verify).\n\nExit codes: 0 it is there, 4 no image, 5 damaged, 1 failed.";
 
-static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	(void)arg;
-	if (key == ARGP_KEY_INIT)
-		state->child_inputs[0] = state->input;
-	return key == ARGP_KEY_INIT ? 0 : ARGP_ERR_UNKNOWN;
-}
-
 static void print(const struct ohib_image_info *i)
 {
 	char uuid[40], when[40] = "?", a[32], b[32];
@@ -53,7 +43,6 @@ static void print(const struct ohib_image_info *i)
 
 int cmd_image_info(int argc, char **argv)
 {
-	static const struct argp argp = {NULL, parse, NULL, doc, children, NULL, NULL};
 	const struct ohib_image_info *info;
 	struct ohib_image *img;
 	struct ohib_err err = {0};
@@ -62,7 +51,7 @@ int cmd_image_info(int argc, char **argv)
 	char path[256];
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	common_opts_parse(&common_argp, doc, argc, argv, &o);
 	if (!device_from_opts(&o, path, sizeof(path)))
 		return EXIT_FAILED;
 	r = ohib_image_open(path, &img, &err);

@@ -14,16 +14,6 @@ static const char doc[] =
 	"hibernate writes over it.\n\n"
 	"Exit codes: 0 listed, 4 no image, 5 damaged, 1 failed.";
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	(void)arg;
-	if (key == ARGP_KEY_INIT) {
-		state->child_inputs[0] = state->input;
-		return 0;
-	}
-	return ARGP_ERR_UNKNOWN;
-}
-
 static void print_table(const struct machine *m)
 {
 	struct m_process *p;
@@ -42,14 +32,12 @@ static void print_table(const struct machine *m)
 
 int cmd_image_ps(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = { NULL, parse, NULL, doc, children, NULL, NULL };
 	struct common_opts o = { 0 };
 	struct ohib_err err = { 0 };
 	struct image_machine im;
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	common_opts_parse(&common_argp, doc, argc, argv, &o);
 	r = image_machine_open(&o, &im, &err);
 	if (r) {
 		complain(&err);

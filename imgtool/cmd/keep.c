@@ -19,16 +19,6 @@ static const char doc[] =
 	"A power cut does no harm: the next boot finishes the merge before it mounts anything.\n\n"
 	"Exit codes: 0 kept, 4 there is no trial, 5 the image is damaged, 1 it could not be done.";
 
-static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	(void)arg;
-	if (key == ARGP_KEY_INIT)
-		state->child_inputs[0] = state->input;
-	return key == ARGP_KEY_INIT ? 0 : ARGP_ERR_UNKNOWN;
-}
-
 static void progress(u64 left, u64 total)
 {
 	if (isatty(STDERR_FILENO))
@@ -72,7 +62,6 @@ static bool may_keep(const struct ohib_image_info *info)
 
 int cmd_keep(int argc, char **argv)
 {
-	static const struct argp argp = {NULL, parse, NULL, doc, children, NULL, NULL};
 	struct ohib_trial_record record;
 	struct ohib_image_info info;
 	struct ohib_err err = {0};
@@ -80,7 +69,7 @@ int cmd_keep(int argc, char **argv)
 	char path[256];
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	common_opts_parse(&device_argp, doc, argc, argv, &o);
 	if (!device_from_opts(&o, path, sizeof(path)))
 		return EXIT_FAILED;
 	r = ohib_image_peek(path, &info, &err);

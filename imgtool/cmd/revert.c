@@ -13,19 +13,8 @@ static const char doc[] =
 	"What was done and written since is lost. Nothing is shut down beforehand. Any other reboot does the same.\n\n"
 	"Exit codes: 4 there is no trial, 5 the image is damaged, 1 it could not be done.";
 
-static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	(void)arg;
-	if (key == ARGP_KEY_INIT)
-		state->child_inputs[0] = state->input;
-	return key == ARGP_KEY_INIT ? 0 : ARGP_ERR_UNKNOWN;
-}
-
 int cmd_revert(int argc, char **argv)
 {
-	static const struct argp argp = {NULL, parse, NULL, doc, children, NULL, NULL};
 	struct trial_usage u = {0};
 	struct ohib_image_info info;
 	struct ohib_err err = {0};
@@ -33,7 +22,7 @@ int cmd_revert(int argc, char **argv)
 	char path[256];
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	common_opts_parse(&device_argp, doc, argc, argv, &o);
 	if (!device_from_opts(&o, path, sizeof(path)))
 		return EXIT_FAILED;
 	r = ohib_image_peek(path, &info, &err);

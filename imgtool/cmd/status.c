@@ -19,16 +19,6 @@ static const char doc[] = "Tell whether a suspended machine is waiting on the ov
 			  "none is, 5 the image is damaged, "
 			  "1 the device cannot be read.";
 
-static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	(void)arg;
-	if (key == ARGP_KEY_INIT)
-		state->child_inputs[0] = state->input;
-	return key == ARGP_KEY_INIT ? 0 : ARGP_ERR_UNKNOWN;
-}
-
 static void print_room(void)
 {
 	struct trial_usage u;
@@ -95,14 +85,13 @@ static void print(const struct ohib_image_info *i)
 
 int cmd_status(int argc, char **argv)
 {
-	static const struct argp argp = {NULL, parse, NULL, doc, children, NULL, NULL};
 	struct ohib_image_info info = {0};
 	struct ohib_err err = {0};
 	struct common_opts o = {0};
 	char path[256];
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	common_opts_parse(&common_argp, doc, argc, argv, &o);
 	if (!device_from_opts(&o, path, sizeof(path)))
 		return EXIT_FAILED;
 	r = ohib_image_peek(path, &info, &err);
