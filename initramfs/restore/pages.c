@@ -21,20 +21,20 @@
 #define SPARE_KB (16u << 10)
 #define HUGE_SIZE (2ull << 20)
 
-struct todo {
+struct page_write {
 	const struct m_page *page;
 	bool force;	/* the mapping is not writable */
 	bool huge;	/* part of a whole aligned 2 MiB */
 };
 
 struct fill {
-	VEC(struct todo) todo;
+	VEC(struct page_write) writes;
 	VEC(u64) drop;		/* pages of the creator's that this process does not have */
 };
 
-static int todo_cmp(const void *a, const void *b)
+static int write_cmp(const void *a, const void *b)
 {
-	const struct todo *x = a, *y = b;
+	const struct page_write *x = a, *y = b;
 
 	if (x->huge != y->huge)
 		return x->huge ? 1 : -1;
@@ -89,7 +89,7 @@ static int gather_vma(struct fill *f, const struct m_mm *mm, const struct m_vma 
 
 	for (; i < mm->pages.n && mm->pages.v[i].va < v->end; i++) {
 		const struct m_page *pg = &mm->pages.v[i];
-		struct todo t = { .page = pg, .force = !(v->prot & PROT_WRITE) };
+		struct page_write t = { .page = pg, .force = !(v->prot & PROT_WRITE) };
 		const struct m_page *old = NULL;
 
 		while (kept && j < from->pages.n && from->pages.v[j].va < pg->va)
@@ -106,7 +106,7 @@ static int gather_vma(struct fill *f, const struct m_mm *mm, const struct m_vma 
 			huge = !kept && whole_huge(mm, v, i);
 		}
 		t.huge = huge;
-		if (vec_push(&f->todo, t))
+		if (vec_push(&f->writes, t))
 			return -ENOMEM;
 	}
 	for (; kept && j < from->pages.n && from->pages.v[j].va < v->end; j++)
@@ -115,7 +115,7 @@ static int gather_vma(struct fill *f, const struct m_mm *mm, const struct m_vma 
 	return 0;
 }
 
-static int write_batch(struct restore *r, struct rproc *p, const struct todo *t, size_t n, u8 *buf)
+static int write_batch(struct restore *r, struct rproc *p, const struct page_write *t, size_t n, u8 *buf)
 {
 	struct iovec local = { buf, 0 }, remote[BATCH];
 	size_t nr = 0;
@@ -170,16 +170,16 @@ static int write_all(struct restore *r, struct rproc *p, struct fill *f)
 
 	if (!buf)
 		return r_fail_pid(r, p->pid, -ENOMEM, "no memory for page contents");
-	qsort(f->todo.v, f->todo.n, sizeof(*f->todo.v), todo_cmp);
-	for (size_t i = 0, n; !ret && i < f->todo.n; i += n) {
-		for (n = 1; i + n < f->todo.n && n < BATCH; n++)
-			if (f->todo.v[i + n].huge != f->todo.v[i].huge)
+	qsort(f->writes.v, f->writes.n, sizeof(*f->writes.v), write_cmp);
+	for (size_t i = 0, n; !ret && i < f->writes.n; i += n) {
+		for (n = 1; i + n < f->writes.n && n < BATCH; n++)
+			if (f->writes.v[i + n].huge != f->writes.v[i].huge)
 				break;
-		if (f->todo.v[i].huge && !allowed) {
+		if (f->writes.v[i].huge && !allowed) {
 			remote_syscall(r_leader(p), SYS_prctl, PR_SET_THP_DISABLE, 0);
 			allowed = true;
 		}
-		ret = write_batch(r, p, &f->todo.v[i], n, buf);
+		ret = write_batch(r, p, &f->writes.v[i], n, buf);
 	}
 	return ret;
 }
@@ -188,12 +188,12 @@ static int write_all(struct restore *r, struct rproc *p, struct fill *f)
 static int read_swapped(struct restore *r, struct rproc *p, struct fill *f)
 {
 	u8 buf[OHIB_PAGE_SIZE];
-	struct todo *t;
+	struct page_write *t;
 	int ret;
 
-	r->pages_later += f->todo.n;
-	for (size_t i = 0; i < f->todo.n; i++) {
-		t = &f->todo.v[i];
+	r->pages_later += f->writes.n;
+	for (size_t i = 0; i < f->writes.n; i++) {
+		t = &f->writes.v[i];
 		if (t->page->src.kind != M_PAGE_SWAP)
 			continue;
 		ret = r->m->read_page(r->m->read_page_arg, &t->page->src, buf);
@@ -255,7 +255,7 @@ int pages_fill(struct restore *r, struct rproc *p, struct m_mm *from, const bool
 		ret = read_swapped(r, p, &f);
 	else if (!ret)
 		ret = write_all(r, p, &f);
-	vec_free(&f.todo);
+	vec_free(&f.writes);
 	vec_free(&f.drop);
 	return ret;
 }
