@@ -52,6 +52,10 @@ struct m_vma {
 	size_t first_page, nr_pages;
 };
 
+/* As linux/prctl.h has them from 6.3 and 6.6 on; headers may be older. */
+#define M_MDWE_REFUSE_EXEC_GAIN 1
+#define M_MDWE_NO_INHERIT 2
+
 struct m_mm {
 	u64 kaddr;
 	u64 start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
@@ -62,7 +66,7 @@ struct m_mm {
 	bool thp_disabled;	/* PR_SET_THP_DISABLE */
 	u32 coredump_filter;	/* as /proc/PID/coredump_filter */
 	u32 membarrier;		/* MEMBARRIER_CMD_REGISTER_* that were issued */
-	u32 mdwe;		/* PR_SET_MDWE */
+	u32 mdwe;		/* PR_SET_MDWE: M_MDWE_* */
 	bool merge_any;		/* PR_SET_MEMORY_MERGE */
 	u32 def_flags_lock;	/* mlockall(MCL_FUTURE[|MCL_ONFAULT]) flags in force; 0: none */
 	struct m_file *exe;	/* /proc/PID/exe */

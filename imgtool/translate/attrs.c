@@ -173,8 +173,8 @@ void xlate_mm_attrs(struct xlate *x, u64 kmm, struct m_mm *mm)
 	mm->coredump_filter = flags >> MMF_DUMP_FILTER_SHIFT & MMF_DUMP_FILTER_MASK;
 	mm->membarrier = membarrier(optional(x, kmm, F_MM_MEMBARRIER));
 	if (bit(flags, MMF_HAS_MDWE))
-		mm->mdwe = PR_MDWE_REFUSE_EXEC_GAIN |
-			   (bit(flags, MMF_HAS_MDWE_NO_INHERIT) ? PR_MDWE_NO_INHERIT : 0);
+		mm->mdwe = M_MDWE_REFUSE_EXEC_GAIN |
+			   (bit(flags, MMF_HAS_MDWE_NO_INHERIT) ? M_MDWE_NO_INHERIT : 0);
 	mm->merge_any = bit(flags, MMF_VM_MERGE_ANY);
 	if (bit(flags, MMF_HAS_UPROBES))
 		x_refuse(x, "has a tracer's breakpoints in its code (uprobes)");

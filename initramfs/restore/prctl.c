@@ -20,9 +20,6 @@
 #define PR_SET_MDWE 65
 #define PR_GET_MDWE 66
 #endif
-#ifndef PR_MDWE_NO_INHERIT
-#define PR_MDWE_NO_INHERIT 2
-#endif
 #ifndef PR_SET_MEMORY_MERGE
 #define PR_SET_MEMORY_MERGE 67
 #define PR_GET_MEMORY_MERGE 68
@@ -86,7 +83,7 @@ static const char *lacks_for_mm(const struct m_mm *mm)
 	if (mm->mdwe && prctl(PR_GET_MDWE, 0, 0, 0, 0) < 0)
 		return "refusal of executable memory (PR_SET_MDWE)";
 	/* It came with 6.6, as did map_shadow_stack (453), which does nothing with these arguments. */
-	if (mm->mdwe & PR_MDWE_NO_INHERIT && syscall(453, 0, 0, 0) < 0 && errno == ENOSYS)
+	if (mm->mdwe & M_MDWE_NO_INHERIT && syscall(453, 0, 0, 0) < 0 && errno == ENOSYS)
 		return "PR_MDWE_NO_INHERIT";
 	return NULL;
 }
