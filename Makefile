@@ -57,7 +57,7 @@ ifneq ($(RELOAD_MAIN),)
 PROGRAMS += $(BUILD)/overlay-reload
 endif
 
-.PHONY: all install unit fuzz check check-long demo bench clean help
+.PHONY: all install unit fuzz check check-long demo bench speed clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libohib.a $(PROGRAMS)
@@ -69,6 +69,7 @@ help:
 	@echo 'fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (clang)'
 	@echo 'check    all tests'
 	@echo 'demo     a virtual machine changes its kernel while you watch'
+	@echo 'speed    how fast images are written and read, sealed and not'
 	@echo 'bench    times of the stages next to stock hibernation'
 
 $(BUILD)/obj/%.o: %.c
@@ -169,6 +170,14 @@ demo:
 
 bench:
 	@tests/bench
+
+$(BUILD)/speed/%: $(BUILD)/obj/tests/speed/%.o $(BUILD)/libohib.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libohib.a $(LIBS)
+
+speed: $(BUILD)/speed/seal
+	@$(BUILD)/speed/seal
 
 # What else is installed, and where, is told by the folder it lives in.
 install: all install-tool

@@ -3,17 +3,17 @@
 _overlayctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} words
-	local common='--device= --help'
+	local common='--device= --help' keys='--passphrase --key-file= --keyring='
 
 	case ${COMP_CWORD}:${COMP_WORDS[1]}:${COMP_WORDS[2]} in
 	1:*)	words='check hibernate status cancel keep revert image' ;;
 	2:image:*) words='info ps dump tables verify section' ;;
-	*:image:info | *:image:ps | *:image:tables) words="$common --json" ;;
-	*:image:dump) words="$common --output=" ;;
-	*:image:verify) words="$common --json --threads= --random=" ;;
-	*:image:section) words="$common kallsyms btf vmcoreinfo config ghosts pfn-index snapshot-header" ;;
+	*:image:info | *:image:ps | *:image:tables) words="$common $keys --json" ;;
+	*:image:dump) words="$common $keys --output=" ;;
+	*:image:verify) words="$common $keys --json --threads= --random=" ;;
+	*:image:section) words="$common $keys kallsyms btf vmcoreinfo config ghosts pfn-index snapshot-header" ;;
 	*:check:*) words="$common --json --next-kernel --trial --trial-size=" ;;
-	*:hibernate:*) words="$common --next-kernel --trial --trial-size= --reboot --kexec --threads= --chunk-pages= --acceleration=" ;;
+	*:hibernate:*) words="$common $keys --next-kernel --trial --trial-size= --reboot --kexec --threads= --chunk-pages= --acceleration=" ;;
 	*:status:*) words="$common --json" ;;
 	*:cancel:* | *:keep:* | *:revert:*) words=$common ;;
 	*)	return ;;

@@ -20,6 +20,7 @@ endef
 install: install-initramfs
 install-initramfs:
 	$(call install-hook,644,boot-functions,$(DESTDIR)$(LIBDIR)/boot-functions)
+	$(call install-hook,644,build-functions,$(DESTDIR)$(LIBDIR)/build-functions)
 	$(call install-hook,755,initramfs-tools/hook,$(initramfs_tools)/hooks/overlayctl)
 	$(call install-hook,755,initramfs-tools/init-top,$(initramfs_tools)/scripts/init-top/overlayctl)
 	$(call install-hook,755,initramfs-tools/local-premount,$(initramfs_tools)/scripts/local-premount/overlayctl)

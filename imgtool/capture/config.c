@@ -13,6 +13,7 @@
  *	modules        [{name, size, used_by: [name…], parameters: {name: value}}]
  *	mountinfo      text of /proc/1/mountinfo
  *	swap_areas     [{path, uuid}]: what swap/swap.h needs to find them again
+ *	hardware       {product_uuid, cpu}: see hardware.h
  *	filesystems    [{dev, node, stacked, type, offset, bytes}]: super blocks, see fsident.c
  *
  * Others add to it through capture_opts.config.
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 #include "capture/parts.h"
+#include "config/hardware.h"
 #include "swap/swap.h"
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -122,6 +124,7 @@ struct json_object *capture_config_create(const struct ohib_woken *woken, struct
 	add_text(c, "machine_id", "/etc/machine-id", true);
 	add_text(c, "boot_id", "/proc/sys/kernel/random/boot_id", true);
 	add_text(c, "cmdline", "/proc/cmdline", true);
+	json_object_object_add(c, "hardware", hardware_json());
 	json_object_object_add(c, "page_size", json_object_new_int(4096));
 	json_object_object_add(c, "tool_pid", json_object_new_int(getpid()));
 	json_object_object_add(c, "tool_tid", json_object_new_int((int)syscall(SYS_gettid)));

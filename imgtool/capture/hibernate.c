@@ -12,7 +12,7 @@
  *	6 freeze file systems           thaw them
  *	7 copy memory                   drop the copy         ← the image is this moment
  *	8 write pages and index         -
- *	9 arm                           abandon: stale        ← the image is the machine
+ *	9 arm; the keys are wiped       abandon: stale        ← the image is the machine
  *	10 power off                    does not return
  *
  * The image holds this program standing in the ioctl of step 7, with one thread, no descriptor of
@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/random.h>
 #include <linux/reboot.h>
 #include <signal.h>
 #include <stdio.h>
@@ -207,6 +208,24 @@ static int go_down(struct run *run, struct ohib_err *err)
 	return ohib_err_set(err, -errno, "the machine does not go down: %s", strerror(errno));
 }
 
+/*
+ * The kernel that was put back draws the random numbers that the one which was written drew after the copy,
+ * the image's key among them, and its own PM notifier does not change that (drivers/char/random.c). So before
+ * anybody else runs: the clocks go into its pool, and it is made to take a new key out of that.
+ */
+static void reseed(void)
+{
+	_cleanup_close_ int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+	struct timespec now[2];
+
+	if (fd < 0)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now[0]);
+	clock_gettime(CLOCK_MONOTONIC_RAW, &now[1]);
+	if (write(fd, now, sizeof(now)) == sizeof(now))
+		ioctl(fd, RNDRESEEDCRNG);
+}
+
 /* The machine that was written goes on here, put back or over: what the snapshot's moment left. */
 static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 {
@@ -220,6 +239,7 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 	if (!switched) {
 		struct utsname un;
 
+		reseed();
 		uname(&un);
 		snprintf(woken->kernel, sizeof(woken->kernel), "%s", un.release);
 		/* What this kernel has cached of the image device is from before the image. */
@@ -277,6 +297,9 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_WRITE);
+		r = ohib_writer_snapshot_taken(run.writer, err);
+	}
+	if (!r) {
 		r = snapshot_copy(&run.snap, run.writer, pages_progress, &run, err);
 		ohib_writer_stats(run.writer, &report->image);
 	}

@@ -54,7 +54,10 @@ int cmd_check(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	o.p.device = o.common.device;
-	r = preflight_run(&o.p, &err);
+	o.p.keys = &o.common.keys;
+	r = key_policy_load(&o.common.keys, &err);
+	if (!r)
+		r = preflight_run(&o.p, &err);
 	if (r) {
 		complain(&err);
 		preflight_free(&o.p);

@@ -6,6 +6,7 @@
 #include <json-c/json.h>
 
 #include "image/image.h"
+#include "unlock/keys.h"
 #include "util/err.h"
 #include "util/types.h"
 
@@ -43,14 +44,23 @@ int cmd_image_tables(int argc, char **argv);
 int command_dispatch(const struct command *table, size_t n, const char *prefix, const char *about,
 		     int argc, char **argv);
 
-/* --device and --json, as an argp child whose input is this struct. */
+/* --device, --json and what opens an image, as an argp child whose input is this struct. */
 struct common_opts {
 	const char *device;
 	bool json;
+	struct key_policy keys;		/* empty: as the configuration file says */
 };
-extern const struct argp common_argp;
+extern const struct argp common_argp;	/* --device, --json */
 extern const struct argp device_argp;	/* --device alone */
 extern const struct argp trial_argp;	/* --trial and its size; its input is a struct preflight */
+extern const struct argp image_argp;	/* --device, --json, keys */
+extern const struct argp keyed_argp;	/* --device, keys */
+
+/* The sources of keys that the options name, or else the configuration file. */
+int keys_from_opts(const struct common_opts *o, struct key_policy *p, struct ohib_err *err);
+/* Open the image on @path; asks for what it is sealed with. */
+int image_open(const struct common_opts *o, const char *path, struct ohib_image **img,
+	       struct ohib_err *err);
 
 /* For a command that has only the options of @group (one of the first two). @doc: its help. */
 void common_opts_parse(const struct argp *group, const char *doc, int argc, char **argv,

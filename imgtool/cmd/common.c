@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "image/locate.h"
@@ -44,6 +47,19 @@ int command_dispatch(const struct command *table, size_t n, const char *prefix, 
 	return EXIT_USAGE;
 }
 
+enum { OPT_PASSPHRASE = 700, OPT_KEY_FILE, OPT_KEYRING };
+
+static error_t add_key(struct common_opts *o, struct argp_state *state, const char *prefix, const char *arg)
+{
+	struct ohib_err err = {0};
+	char word[300];
+
+	snprintf(word, sizeof(word), "%s%s", prefix, arg);
+	if (key_policy_add(&o->keys, word, &err))
+		argp_error(state, "%s", err.msg);
+	return 0;
+}
+
 static error_t common_parse(int key, char *arg, struct argp_state *state)
 {
 	struct common_opts *o = state->input;
@@ -55,6 +71,12 @@ static error_t common_parse(int key, char *arg, struct argp_state *state)
 	case 'j':
 		o->json = true;
 		return 0;
+	case OPT_PASSPHRASE:
+		return add_key(o, state, "", "passphrase");
+	case OPT_KEY_FILE:
+		return add_key(o, state, "file:", arg);
+	case OPT_KEYRING:
+		return add_key(o, state, "keyring:", arg);
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -67,15 +89,51 @@ static error_t common_parse(int key, char *arg, struct argp_state *state)
 			1                                                                          \
 	}
 
-static const struct argp_option common_options[] = {
-	DEVICE_OPTION,
-	{"json", 'j', NULL, 0, "Print JSON", 1},
-	{0},
-};
+#define JSON_OPTION {"json", 'j', NULL, 0, "Print JSON", 1}
+
+#define KEY_OPTIONS                                                                                \
+	{"passphrase", OPT_PASSPHRASE, NULL, 0,                                                    \
+	 "The image is sealed with a passphrase, which is asked for", 3},                           \
+		{"key-file", OPT_KEY_FILE, "FILE", 0, "... with the bytes of FILE (-: standard input)", 3}, \
+	{                                                                                          \
+		"keyring", OPT_KEYRING, "NAME", 0,                                                 \
+			"... with the passphrase that is user key NAME in the kernel's key rings. "    \
+			"Default of the three: key= in " OHIB_CONF,                                   \
+			3                                                                          \
+	}
+
+static const struct argp_option common_options[] = {DEVICE_OPTION, JSON_OPTION, {0}};
+static const struct argp_option image_options[] = {DEVICE_OPTION, JSON_OPTION, KEY_OPTIONS, {0}};
+static const struct argp_option keyed_options[] = {DEVICE_OPTION, KEY_OPTIONS, {0}};
 static const struct argp_option device_options[] = {DEVICE_OPTION, {0}};
 
 const struct argp common_argp = {.options = common_options, .parser = common_parse};
 const struct argp device_argp = {.options = device_options, .parser = common_parse};
+const struct argp image_argp = {.options = image_options, .parser = common_parse};
+const struct argp keyed_argp = {.options = keyed_options, .parser = common_parse};
+
+int keys_from_opts(const struct common_opts *o, struct key_policy *p, struct ohib_err *err)
+{
+	*p = o->keys;
+	return p->nr ? 0 : key_policy_load(p, err);
+}
+
+int image_open(const struct common_opts *o, const char *path, struct ohib_image **img,
+	       struct ohib_err *err)
+{
+	const struct key_asking ask = {.tty = STDIN_FILENO, .tries = isatty(STDIN_FILENO) ? 3 : 1};
+	const struct rlimit none = {0};
+	struct ohib_image_info info;
+	struct key_policy p;
+	int r = keys_from_opts(o, &p, err);
+
+	/* What is unpacked is a machine's memory, and the ciphers have its key: not for swap space, nor for a core. */
+	if (!ohib_image_peek(path, &info, NULL) && info.sealed) {
+		mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+		setrlimit(RLIMIT_CORE, &none);
+	}
+	return r ? r : key_image_open(path, &p, &ask, img, err);
+}
 
 void common_opts_parse(const struct argp *group, const char *doc, int argc, char **argv,
 		       struct common_opts *o)
@@ -153,6 +211,7 @@ struct json_object *json_image_info(const struct ohib_image_info *info)
 	json_object_object_add(o, "trial_bytes", json_object_new_uint64(info->trial_bytes));
 	json_object_object_add(o, "attempts", json_object_new_int((int)info->attempts));
 	json_object_object_add(o, "reason", json_object_new_string(info->reason));
+	json_object_object_add(o, "cipher", json_object_new_string(info->cipher ? info->cipher : "none"));
 	return o;
 }
 

@@ -18,6 +18,7 @@
 #include "cmd/preflight.h"
 #include "config/config.h"
 #include "ghost/ghost.h"
+#include "image/locate.h"
 #include "util/cleanup.h"
 
 static const char doc[] =
@@ -41,6 +42,8 @@ struct opts {
 	struct preflight p;
 	struct refusals frozen;
 	struct capture_opts c;
+	struct key_policy keys;
+	struct ohib_locks locks;
 };
 
 enum { OPT_REBOOT = 256, OPT_KEXEC, OPT_CHUNK, OPT_ACCELERATION };
@@ -56,7 +59,7 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {&trial_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&keyed_argp, 0, NULL, 0}, {&trial_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -231,6 +234,7 @@ static int capture(struct opts *o, struct ohib_woken *woken, struct capture_repo
 	o->c.writer.next_kernel = o->p.next_kernel;
 	o->c.writer.trial = o->p.trial;
 	o->c.writer.trial_bytes = o->p.trial_bytes;
+	o->c.writer.locks = &o->locks;
 	o->c.progress = progress;
 	if (o->p.wants_switch) {
 		o->c.config = add_config;
@@ -239,8 +243,13 @@ static int capture(struct opts *o, struct ohib_woken *woken, struct capture_repo
 	return capture_hibernate(&o->c, woken, report, err);
 }
 
-static void announce(const struct preflight *p)
+static void announce(const struct opts *o)
 {
+	const struct preflight *p = &o->p;
+
+	if (!o->locks.nr)
+		printf("The image is not encrypted (no key= in " OHIB_CONF "): whoever can read %s can read all that "
+		       "is in memory.\n", p->path);
 	if (p->next_kernel[0])
 		printf("Suspending to %s; to go on under Linux %s%s\n", p->name, p->next_kernel,
 		       p->trial ? ", on trial" : "");
@@ -278,13 +287,22 @@ int cmd_hibernate(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	o.p.device = o.common.device;
+	o.p.keys = &o.keys;
+	if (keys_from_opts(&o.common, &o.keys, &err)) {
+		complain(&err);
+		return EXIT_FAILED;
+	}
 	for (try = 1;; try++) {
 		r = preflight_run(&o.p, &err);
 		if (r)
 			break;
 		if (!refused(&o.p.refusals)) {
-			if (try == 1)
-				announce(&o.p);
+			if (try == 1) {
+				r = key_locks_make(&o.keys, true, &o.locks, &err);
+				if (r)
+					break;
+				announce(&o);
+			}
 			r = capture(&o, &woken, &report, &err);
 			if (r != -EBUSY || !refused(&o.frozen))
 				break;
@@ -296,6 +314,7 @@ int cmd_hibernate(int argc, char **argv)
 		ohib_err_clear(&err);
 		usleep(400000);
 	}
+	explicit_bzero(&o.locks, sizeof(o.locks));
 	if (refused(&o.p.refusals)) {
 		preflight_print(&o.p);
 		fprintf(stderr, "overlayctl: refused; nothing was changed\n");

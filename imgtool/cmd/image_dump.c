@@ -87,7 +87,7 @@ static int dump(const struct opts *o, const struct machine *m, struct ohib_err *
 
 int cmd_image_dump(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &device_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &keyed_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = { options, parse, "PID", doc, children, NULL, NULL };
 	struct ohib_err err = { 0 };
 	struct image_machine im;

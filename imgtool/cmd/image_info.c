@@ -26,6 +26,7 @@ static void print(const struct ohib_image_info *i)
 	       (unsigned long long)i->generation, i->attempts);
 	if (i->reason[0])
 		printf("why           %s\n", i->reason);
+	printf("sealed        %s\n", i->sealed ? i->cipher : "no: checksums only, not encrypted");
 	printf("uuid          %s\ncreated       %s\n", uuid, when);
 	printf("image kernel  %s\nnext kernel   %s\n", i->image_kernel,
 	       i->next_kernel[0] ? i->next_kernel : "the same (exact resume)");
@@ -51,10 +52,10 @@ int cmd_image_info(int argc, char **argv)
 	char path[256];
 	int r;
 
-	common_opts_parse(&common_argp, doc, argc, argv, &o);
+	common_opts_parse(&image_argp, doc, argc, argv, &o);
 	if (!device_from_opts(&o, path, sizeof(path)))
 		return EXIT_FAILED;
-	r = ohib_image_open(path, &img, &err);
+	r = image_open(&o, path, &img, &err);
 	if (r) {
 		complain(&err);
 		return exit_code_of(r);

@@ -13,7 +13,7 @@ int image_machine_open(const struct common_opts *o, struct image_machine *im, st
 	memset(im, 0, sizeof(*im));
 	if (!device_from_opts(o, path, sizeof(path)))
 		return ohib_err_set(err, -ENODEV, "no overlay device");
-	r = ohib_image_open(path, &im->img, err);
+	r = image_open(o, path, &im->img, err);
 	if (!r)
 		r = kernel_data_open_image(im->img, &im->k, err);
 	if (!r)

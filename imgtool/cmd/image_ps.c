@@ -37,7 +37,7 @@ int cmd_image_ps(int argc, char **argv)
 	struct image_machine im;
 	int r;
 
-	common_opts_parse(&common_argp, doc, argc, argv, &o);
+	common_opts_parse(&image_argp, doc, argc, argv, &o);
 	r = image_machine_open(&o, &im, &err);
 	if (r) {
 		complain(&err);

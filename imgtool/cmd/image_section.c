@@ -19,7 +19,7 @@ struct opts {
 	const char *name;
 };
 
-static const struct argp_child children[] = {{&device_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&keyed_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -61,7 +61,7 @@ int cmd_image_section(int argc, char **argv)
 	}
 	if (!device_from_opts(&o.common, path, sizeof(path)))
 		return EXIT_FAILED;
-	r = ohib_image_open(path, &img, &err);
+	r = image_open(&o.common, path, &img, &err);
 	if (!r) {
 		r = ohib_image_section(img, id, &data, &len, &err);
 		ohib_image_close(img);

@@ -74,7 +74,7 @@ static int old_btf(const struct common_opts *o, void **btf, size_t *len, struct 
 	if (o->device && !device_from_opts(o, path, sizeof(path)))
 		return ohib_err_set(err, -ENODEV, "no overlay device");
 	if (o->device) {
-		r = ohib_image_open(path, &img, err);
+		r = image_open(o, path, &img, err);
 		if (r)
 			return r;
 		r = ohib_image_section(img, OHIB_SEC_BTF, btf, len, err);
@@ -152,7 +152,7 @@ static int tables(const struct opts *o, struct ohib_err *err)
 
 int cmd_image_tables(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &image_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = { options, parse, "[KERNEL]", doc, children, NULL, NULL };
 	struct ohib_err err = { 0 };
 	struct opts o = { 0 };

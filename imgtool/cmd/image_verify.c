@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* overlayctl image verify: read all of an image and compare every checksum. */
+/* overlayctl image verify: read all of an image and compare every checksum or tag. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "cmd/cmd.h"
 #include "image/io.h"
 
-static const char doc[] = "Read all of the image and compare every checksum.\v"
+static const char doc[] = "Read all of the image and compare every checksum, or tag of a sealed one.\v"
 			  "--random also reads COUNT pages one by one, found by frame number as "
 			  "the reloader does, and compares "
 			  "them with what the pass from front to back found.\n\nExit codes: 0 "
@@ -27,7 +27,7 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&image_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -121,7 +121,7 @@ int cmd_image_verify(int argc, char **argv)
 	if (!device_from_opts(&o.common, path, sizeof(path)))
 		return EXIT_FAILED;
 	clock_gettime(CLOCK_MONOTONIC, &a);
-	r = ohib_image_open(path, &img, &err);
+	r = image_open(&o.common, path, &img, &err);
 	raw = r ? 0 : ohib_image_info(img)->raw_bytes;
 	if (!r) {
 		r = verify(img, &o, &err);

@@ -196,3 +196,22 @@ int kernel_can_resume(const char *release, struct ohib_err *err)
 				  reload_sum, err);
 	return r;
 }
+
+int kernel_stamp_get(const char *release, const char *key, char *value, size_t size)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[160], line[600];
+	size_t n = strlen(key);
+	int r = -ENODATA;
+
+	snprintf(path, sizeof(path), STAMP_DIR "/initramfs-%s", release);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, key, n) || line[n] != '=')
+			continue;
+		snprintf(value, size, "%s", line + n + 1);
+		r = 0;
+	}
+	return r;
+}

@@ -35,3 +35,6 @@ int kernel_options_check(const char *release, unsigned int roles,
  * stamp with the checksums of both. -ENOENT something is not there, -ESTALE it is an older one.
  */
 int kernel_can_resume(const char *release, struct ohib_err *err);
+
+/* What the hook wrote under @key when it made the initramfs of @release; -ENODATA: nothing. */
+int kernel_stamp_get(const char *release, const char *key, char *value, size_t size);

@@ -245,6 +245,7 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 	if (p->trial)
 		check_trial(p);
 	check_kernels(p);
+	preflight_keys(p);
 	if (!p->no_menu)
 		preflight_menu(p);
 	if (capture_check(&e))

@@ -13,6 +13,7 @@ struct kernel_data;
 
 struct preflight {
 	const char *device;		/* as the user gave it; NULL: default */
+	const struct key_policy *keys;	/* of the image that is to be made; NULL: not sealed */
 	bool no_menu;			/* the boot menu is not gone through (kexec) */
 	bool wants_switch;		/* --next-kernel was given */
 	const char *wanted_kernel;	/* its argument; NULL: the newest other one */
@@ -44,6 +45,8 @@ int preflight_translate(struct preflight *p, struct ohib_err *err);
 int preflight_frozen(struct preflight *p, struct refusals *frozen, struct ohib_err *err);
 
 struct machine;
+/* Would the initramfs that resumes it find the key, and take the image for this machine's? */
+void preflight_keys(struct preflight *p);
 void preflight_menu(struct preflight *p);
 void preflight_pids(struct preflight *p, const struct machine *m);
 

@@ -62,7 +62,8 @@ static int group_read(struct bulk *b, u64 first, u64 n, u8 *stored, u64 *at)
 	return r;
 }
 
-static int group_load(struct bulk *b, u64 n, struct group *g, struct ohib_err *err)
+static int group_load(struct bulk *b, struct aead *cipher, u64 n, struct group *g,
+		      struct ohib_err *err)
 {
 	u64 first = n * b->per_group, left = b->img->hdr.nr_chunks - first;
 	u64 nr = left < b->per_group ? left : b->per_group;
@@ -73,18 +74,20 @@ static int group_load(struct bulk *b, u64 n, struct group *g, struct ohib_err *e
 		return ohib_err_set(err, r, "%s: reading chunk %llu and following: %s",
 				    b->img->dev.path, (unsigned long long)first, strerror(-r));
 	for (u64 i = 0; !r && i < nr; i++)
-		r = image_chunk_unpack(b->img, first + i, g->stored + at[i], g->out + i * b->room,
-				       err);
+		r = image_chunk_unpack(b->img, cipher, first + i, g->stored + at[i],
+				       g->out + i * b->room, err);
 	return r;
 }
 
 static void *loader_main(void *arg)
 {
 	struct bulk *b = arg;
+	struct ohib_err err = {0};
+	struct aead *cipher = NULL;
+	int bad = image_cipher_create(b->img, &cipher, &err);
 
 	pthread_mutex_lock(&b->lock);
 	for (;;) {
-		struct ohib_err err = {0};
 		struct group *g;
 		u64 n;
 		int r;
@@ -96,7 +99,7 @@ static void *loader_main(void *arg)
 		n = b->taken++;
 		g = &b->ring[n % b->nr_ring];
 		pthread_mutex_unlock(&b->lock);
-		r = group_load(b, n, g, &err);
+		r = bad ? bad : group_load(b, cipher, n, g, &err);
 		pthread_mutex_lock(&b->lock);
 		if (r && !b->failed) {
 			b->failed = r;
@@ -107,6 +110,7 @@ static void *loader_main(void *arg)
 		pthread_cond_signal(&b->ready);
 	}
 	pthread_mutex_unlock(&b->lock);
+	aead_free(cipher);
 	return NULL;
 }
 

@@ -140,7 +140,7 @@ int image_cache_get(struct ohib_image *img, u64 n, const u8 **out, struct ohib_e
 					    img->dev.path, (unsigned long long)n,
 					    (unsigned long long)e->offset, strerror(-r));
 	}
-	r = image_chunk_unpack(img, n, c->stored, c->slots[i].data, err);
+	r = image_chunk_unpack(img, img->cipher, n, c->stored, c->slots[i].data, err);
 	if (r)
 		return r;
 	c->slots[i].chunk = n;

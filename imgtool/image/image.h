@@ -54,6 +54,9 @@ struct ohib_image_info {
 	u64 trial_bytes;
 	u32 attempts;			/* times a resume of it was begun */
 	char reason[256];		/* why the last attempt did not succeed; empty: none */
+	bool sealed;			/* encrypted and authenticated; else checksums only */
+	const char *cipher;		/* "none" when it is not */
+	u32 slots;			/* bit 1 << type for each type of key that opens it */
 };
 
 const char *ohib_state_name(enum ohib_state s);
@@ -75,7 +78,8 @@ int ohib_image_peek(const char *path, struct ohib_image_info *info, struct ohib_
 /*
  * Open the image on block device or file @path. Checks both header copies and takes the newer valid
  * one; checks the index before it uses it. Errors: -ENODATA no image or an unfinished one, -EBADMSG
- * damaged, -ENOTSUP a version or feature that this program does not know, -errno of the I/O.
+ * damaged, -ENOTSUP a version or feature that this program does not know, -ENOKEY it is sealed
+ * (unlock.h), -errno of the I/O.
  */
 int ohib_image_open(const char *path, struct ohib_image **out, struct ohib_err *err);
 void ohib_image_close(struct ohib_image *img);
@@ -110,7 +114,7 @@ int ohib_image_for_each_page(struct ohib_image *img, unsigned int nr_threads,
 			     int (*page)(void *arg, u64 pfn, const void *data), void *arg,
 			     struct ohib_err *err);
 
-/* Every byte of the image against its checksum, through @nr_threads threads. */
+/* Every byte of the image against its checksum or tag, through @nr_threads threads. */
 int ohib_image_verify(struct ohib_image *img, unsigned int nr_threads, struct ohib_err *err);
 
 /*

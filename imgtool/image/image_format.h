@@ -15,10 +15,12 @@
  * can only read them from a list of blocks: it counts attempts there, and says `stale` when the user
  * chooses to discard the machine. So the block may know more than the headers, never less.
  *
- * Sealing fits in without a change of layout: aead_alg says that the check fields are AEAD tags, the
- * nonce fields hold the nonces, key_slots the wrapped image key, and the header's seal_tag covers
- * [OHIB_HEADER_SEALED_FROM, seal_tag). What comes before that may be changed by a boot that has no
- * key (marking the image stale) and must therefore never be what a decision to trust rests on.
+ * A sealed image has check_alg AEAD: all bytes stored are encrypted, the check fields are tags, the nonce
+ * fields hold the nonces (the first twelve bytes), key_slots the wrapped keys, and the header's seal_tag
+ * covers [OHIB_HEADER_SEALED_FROM, seal_tag), which is not encrypted. What comes before that may be
+ * changed by a boot that has no key (marking the image stale) and must therefore never be what a decision
+ * to trust rests on. Which key and which nonce seal what: image/sealing.h; how the keys are wrapped:
+ * image/keyslot.h. When the image is spent its key slots are zeros.
  */
 #pragma once
 
@@ -64,6 +66,7 @@ struct ohib_nonce {
 };
 
 #define OHIB_SECTION_RAW 1u	/* not compressed: stored_len == raw_len */
+#define OHIB_SECTION_EARLY 2u	/* sealed with the early key: written before memory was copied */
 
 struct ohib_section_entry {
 	u32 id;			/* enum ohib_section; 0: unused entry */
@@ -95,15 +98,18 @@ struct ohib_chunk_entry {
 };
 static_assert(sizeof(struct ohib_chunk_entry) == 64, "chunk entry");
 
+enum ohib_kdf { OHIB_KDF_ARGON2ID_X25519 = 1 };
+
 struct ohib_key_slot {
-	u32 type;		/* 0: empty */
+	u32 type;		/* enum ohib_slot_type (unlock.h); 0: empty */
 	u32 kdf;
-	u32 kdf_param[4];
+	u32 kdf_param[4];	/* passes, KiB, lanes, 0 */
 	u8 salt[32];
 	u8 nonce[16];
-	u8 wrapped_key[64];
+	u8 wrapped_key[64];	/* late key, early key */
 	u8 tag[16];
-	u8 reserved[104];
+	u8 ephemeral[32];	/* X25519 point, new for each slot */
+	u8 reserved[72];
 };
 static_assert(sizeof(struct ohib_key_slot) == 256, "key slot");
 

@@ -12,6 +12,7 @@
 
 #include "image/reader.h"
 #include "image/state.h"
+#include "image/unlock.h"
 #include "util/cleanup.h"
 
 #define SECTION_BYTES_MAX (1ull << 30)
@@ -57,6 +58,11 @@ static void info_fill(const struct ohib_header *h, struct ohib_image_info *info)
 	snprintf(info->next_kernel, sizeof(info->next_kernel), "%.64s", h->next_kernel);
 	snprintf(info->device, sizeof(info->device), "%s", h->device);
 	snprintf(info->reason, sizeof(info->reason), "%s", h->reason);
+	info->sealed = h->check_alg == OHIB_CHECK_AEAD;
+	info->cipher = aead_name(h->aead_alg);
+	for (size_t i = 0; i < ARRAY_SIZE(h->key_slots); i++)
+		if (h->key_slots[i].type && h->key_slots[i].type < 32)
+			info->slots |= 1u << h->key_slots[i].type;
 }
 
 int ohib_image_peek(const char *path, struct ohib_image_info *info, struct ohib_err *err)
@@ -82,11 +88,42 @@ static bool range_ok(const struct ohib_header *h, u64 offset, u64 len)
 	       image_align(len) <= h->end_offset - offset;
 }
 
-/* Whole part into new pages, against its checksum; freed with image_pages_free(…, len). */
-static int part_read(const struct ohib_image *img, const char *what, u64 offset, u64 len,
-		     const struct ohib_check *want, u8 **out, struct ohib_err *err)
+/* What a part is checked with: its checksum, or the key, place and tag that it was sealed with. */
+struct protection {
+	bool early;
+	enum seal_part part;
+	u64 number;
+	const struct ohib_check *check;
+	const struct ohib_nonce *nonce;
+};
+
+/* 0, or a negative errno; -EBADMSG: damaged. A sealed part is opened in place. */
+static int unprotect(const struct ohib_image *img, const struct protection *p, u8 *data, size_t len)
 {
+	const struct image_keys *keys;
 	struct ohib_check got;
+	struct aead *a;
+	int r;
+
+	if (!img->info.sealed) {
+		got = image_check(data, len);
+		return image_check_equal(&got, p->check) ? 0 : -EBADMSG;
+	}
+	if (!img->keys)
+		return -ENOKEY;
+	keys = (const void *)img->keys->data;
+	r = aead_create(img->hdr.aead_alg, p->early ? keys->early : keys->late, &a);
+	if (r)
+		return r;
+	r = sealing_open(a, img->hdr.uuid, p->part, p->number, data, len, p->check, p->nonce);
+	aead_free(a);
+	return r;
+}
+
+/* Whole part into new pages, checked; freed with image_pages_free(…, len). */
+static int part_read(const struct ohib_image *img, const char *what, u64 offset, u64 len,
+		     const struct protection *p, u8 **out, struct ohib_err *err)
+{
 	u8 *buf = image_pages_alloc(len);
 	int r;
 
@@ -99,11 +136,13 @@ static int part_read(const struct ohib_image *img, const char *what, u64 offset,
 		return ohib_err_set(err, r, "%s: %s at byte %llu: %s", img->dev.path, what,
 				    (unsigned long long)offset, strerror(-r));
 	}
-	got = image_check(buf, len);
-	if (!image_check_equal(&got, want)) {
+	r = unprotect(img, p, buf, len);
+	if (r) {
 		image_pages_free(buf, len);
-		return ohib_err_set(err, -EBADMSG, "%s: %s at byte %llu is damaged (checksum)",
-				    img->dev.path, what, (unsigned long long)offset);
+		return ohib_err_set(err, r, "%s: %s at byte %llu %s", img->dev.path, what,
+				    (unsigned long long)offset,
+				    r == -ENOKEY ? "cannot be read: the image's keys are forgotten"
+						 : "is damaged or was changed");
 	}
 	*out = buf;
 	return 0;
@@ -118,18 +157,27 @@ static const struct ohib_section_entry *section_find(const struct ohib_image *im
 	return NULL;
 }
 
+static int header_usable(const struct ohib_image *img, struct ohib_err *err)
+{
+	const struct ohib_header *h = &img->hdr;
+
+	if (h->state == OHIB_STATE_NONE || h->state == OHIB_STATE_WRITING)
+		return ohib_err_set(err, -ENODATA, "%s: the image was not finished (%s)",
+				    img->dev.path, ohib_state_name(h->state));
+	if (h->compress_alg > OHIB_COMPRESS_LZ4 ||
+	    (h->check_alg == OHIB_CHECK_AEAD ? !h->aead_alg || h->aead_alg > OHIB_AEAD_CHACHA20_POLY1305
+					     : h->check_alg != OHIB_CHECK_XXH64 || h->aead_alg))
+		return ohib_err_set(err, -ENOTSUP,
+				    "%s: image with an algorithm that this program does not know",
+				    img->dev.path);
+	return 0;
+}
+
 static int header_check(const struct ohib_image *img, struct ohib_err *err)
 {
 	const struct ohib_header *h = &img->hdr;
 	const char *bad = NULL;
 
-	if (h->state == OHIB_STATE_NONE || h->state == OHIB_STATE_WRITING)
-		return ohib_err_set(err, -ENODATA, "%s: the image was not finished (%s)",
-				    img->dev.path, ohib_state_name(h->state));
-	if (h->compress_alg > OHIB_COMPRESS_LZ4 || h->check_alg != OHIB_CHECK_XXH64 || h->aead_alg)
-		return ohib_err_set(err, -ENOTSUP,
-				    "%s: image with an algorithm that this program does not know",
-				    img->dev.path);
 	if (h->end_offset > img->dev.size || h->end_offset % OHIB_DISK_ALIGN)
 		return ohib_err_set(err, -EBADMSG,
 				    "%s: the image is longer than the device (%llu > %llu)",
@@ -154,7 +202,8 @@ static int header_check(const struct ohib_image *img, struct ohib_err *err)
 
 		if (!e->id)
 			continue;
-		if (e->flags & ~OHIB_SECTION_RAW || !range_ok(h, e->offset, e->stored_len) ||
+		if (e->flags & ~(OHIB_SECTION_RAW | (img->info.sealed ? OHIB_SECTION_EARLY : 0)) ||
+		    !range_ok(h, e->offset, e->stored_len) ||
 		    (e->flags & OHIB_SECTION_RAW ? e->raw_len != e->stored_len
 						 : e->raw_len > SECTION_BYTES_MAX ||
 							   e->stored_len > SECTION_BYTES_MAX) ||
@@ -194,94 +243,6 @@ static int index_check(const struct ohib_image *img, struct ohib_err *err)
 	return 0;
 }
 
-static int run_cmp(const void *a, const void *b)
-{
-	const struct pfn_run *x = a, *y = b;
-
-	return (x->pfn > y->pfn) - (x->pfn < y->pfn);
-}
-
-/* Does entry @pfn (with its flag) go on where @run ends? */
-static bool run_continues(const struct pfn_run *run, u64 pfn, bool zero, u64 data_page)
-{
-	return run->pfn + run->count == pfn && run->count < UINT32_MAX &&
-	       (zero ? run->first == PFN_RUN_ZERO
-		     : run->first != PFN_RUN_ZERO && run->first + (u64)run->count == data_page);
-}
-
-/*
- * The lookup: runs instead of a table, which is a few per cent of the list's size, as the memory of
- * the reloader's machine is wanted by others.
- */
-static int runs_build(struct ohib_image *img, const u64 *list, u64 n, struct ohib_err *err)
-{
-	u64 data_page = 0, nr_zero = 0, nr_runs = 0;
-	struct pfn_run *run = NULL;
-
-	/* Twice the same walk: count, then fill. */
-	for (int pass = 0; pass < 2; pass++) {
-		struct pfn_run cur = {0};
-		u64 at = 0;
-
-		data_page = nr_zero = 0;
-		for (u64 i = 0; i < n; i++) {
-			bool zero = list[i] & OHIB_PFN_ZERO_FLAG;
-			u64 pfn = list[i] & ~OHIB_PFN_ZERO_FLAG;
-
-			if (pfn >= 1ull << 52)
-				return ohib_err_set(err, -EBADMSG,
-						    "%s: pfn-index: entry %llu is no frame",
-						    img->dev.path, (unsigned long long)i);
-			if (i && run_continues(&cur, pfn, zero, data_page)) {
-				cur.count++;
-			} else {
-				if (i && run)
-					run[at] = cur;
-				at += !!i;
-				cur = (struct pfn_run){pfn, 1,
-						       zero ? PFN_RUN_ZERO : (u32)data_page};
-			}
-			nr_zero += zero;
-			data_page += !zero;
-		}
-		if (n && run)
-			run[at] = cur;
-		nr_runs = at + !!n;
-		if (!pass) {
-			run = calloc(nr_runs ? nr_runs : 1, sizeof(*run));
-			if (!run)
-				return ohib_err_set(err, -ENOMEM, "pfn-index: out of memory");
-			img->runs = img->stream = run;
-			img->nr_runs = nr_runs;
-		}
-	}
-	if (data_page != img->hdr.nr_pages || nr_zero != img->hdr.nr_zero_pages)
-		return ohib_err_set(err, -EBADMSG, "%s: pfn-index: %llu pages, header: %llu",
-				    img->dev.path, (unsigned long long)data_page,
-				    (unsigned long long)img->hdr.nr_pages);
-
-	/* The kernel walks its bitmap upwards (memory_bm_next_pfn): sorted already, but not by
-	 * contract. */
-	img->stream = run;
-	for (u64 i = 1; i < nr_runs; i++) {
-		if (run[i].pfn >= run[i - 1].pfn)
-			continue;
-		img->runs = malloc(nr_runs * sizeof(*run));
-		if (!img->runs)
-			return ohib_err_set(err, -ENOMEM, "pfn-index: out of memory");
-		memcpy(img->runs, run, nr_runs * sizeof(*run));
-		run = img->runs;
-		qsort(run, nr_runs, sizeof(*run), run_cmp);
-		break;
-	}
-	for (u64 i = 1; i < nr_runs; i++)
-		if (run[i - 1].pfn + run[i - 1].count > run[i].pfn)
-			return ohib_err_set(err, -EBADMSG,
-					    "%s: pfn-index: frame 0x%llx comes twice",
-					    img->dev.path, (unsigned long long)run[i].pfn);
-	return 0;
-}
-
 static int pfns_load(struct ohib_image *img, struct ohib_err *err)
 {
 	const struct ohib_section_entry *e = section_find(img, OHIB_SEC_PFN_INDEX);
@@ -294,14 +255,44 @@ static int pfns_load(struct ohib_image *img, struct ohib_err *err)
 	r = ohib_image_section(img, OHIB_SEC_PFN_INDEX, &list, &len, err);
 	if (r)
 		return r;
-	r = runs_build(img, list, len / sizeof(u64), err);
+	r = image_runs_build(img, list, len / sizeof(u64), err);
 	free(list);
 	return r;
 }
 
+/* Before anything else of a sealed header is believed: who made it knew the key. */
+static int header_authenticate(struct ohib_image *img, const struct secret *keys, struct ohib_err *err)
+{
+	int r;
+
+	if (!img->info.sealed)
+		return 0;
+	if (!keys && !img->info.slots)
+		return ohib_err_set(err, -ENOKEY, "%s: the image is sealed and its key was destroyed (it is %s)",
+				    img->dev.path, ohib_state_name(img->hdr.state));
+	if (!keys)
+		return ohib_err_set(err, -ENOKEY, "%s: the image is sealed: its key is needed", img->dev.path);
+	img->keys = secret_create(sizeof(struct image_keys));
+	if (!img->keys)
+		return ohib_err_set(err, -ENOMEM, "no memory that can be locked for the image's keys");
+	memcpy(img->keys->data, keys->data, sizeof(struct image_keys));
+	r = sealing_header_check(&img->hdr, (const void *)img->keys->data);
+	if (r)
+		return ohib_err_set(err, r, "%s: the image's header was changed after it was sealed",
+				    img->dev.path);
+	return 0;
+}
+
 int ohib_image_open(const char *path, struct ohib_image **out, struct ohib_err *err)
 {
+	return ohib_image_open_sealed(path, NULL, out, err);
+}
+
+int ohib_image_open_sealed(const char *path, const struct secret *keys, struct ohib_image **out,
+			   struct ohib_err *err)
+{
 	struct ohib_image *img = calloc(1, sizeof(*img));
+	struct protection index = { .part = SEAL_INDEX };
 	struct image_state s;
 	int r;
 
@@ -315,11 +306,17 @@ int ohib_image_open(const char *path, struct ohib_image **out, struct ohib_err *
 	if (!r) {
 		img->hdr = s.hdr;
 		info_fill(&img->hdr, &img->info);
-		r = header_check(img, err);
+		r = header_usable(img, err);
 	}
 	if (!r)
-		r = part_read(img, "chunk index", img->hdr.index_offset, img->hdr.index_len,
-			      &img->hdr.index_check, (u8 **)&img->index, err);
+		r = header_authenticate(img, keys, err);
+	if (!r)
+		r = header_check(img, err);
+	index.check = &img->hdr.index_check;
+	index.nonce = &img->hdr.index_nonce;
+	if (!r)
+		r = part_read(img, "chunk index", img->hdr.index_offset, img->hdr.index_len, &index,
+			      (u8 **)&img->index, err);
 	if (!r)
 		r = index_check(img, err);
 	if (!r)
@@ -334,10 +331,21 @@ int ohib_image_open(const char *path, struct ohib_image **out, struct ohib_err *
 	return 0;
 }
 
+void ohib_image_forget_keys(struct ohib_image *img)
+{
+	pthread_mutex_lock(&img->lock);
+	aead_free(img->cipher);
+	img->cipher = NULL;
+	secret_free(img->keys);
+	img->keys = NULL;
+	pthread_mutex_unlock(&img->lock);
+}
+
 void ohib_image_close(struct ohib_image *img)
 {
 	if (!img)
 		return;
+	ohib_image_forget_keys(img);
 	image_cache_destroy(img->cache);
 	if (img->stream != img->runs)
 		free(img->stream);
@@ -374,13 +382,17 @@ int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data
 	const struct ohib_section_entry *e = section_find(img, id);
 	const char *name = ohib_section_name(id);
 	_cleanup_free_ u8 *raw = NULL;
+	struct protection p = { .part = SEAL_SECTION, .number = id };
 	u8 *stored = NULL;
 	int r;
 
 	if (!e)
 		return ohib_err_set(err, -ENODATA, "%s: the image has no section %s", img->dev.path,
 				    name);
-	r = part_read(img, name, e->offset, e->stored_len, &e->check, &stored, err);
+	p.early = e->flags & OHIB_SECTION_EARLY;
+	p.check = &e->check;
+	p.nonce = &e->nonce;
+	r = part_read(img, name, e->offset, e->stored_len, &p, &stored, err);
 	if (r)
 		return r;
 	raw = malloc(e->raw_len + 1);
@@ -420,19 +432,43 @@ size_t image_chunk_room(const struct ohib_image *img)
 	return (size_t)img->hdr.chunk_pages * OHIB_PAGE_SIZE;
 }
 
-int image_chunk_unpack(const struct ohib_image *img, u64 n, const u8 *stored, u8 *out,
+int image_cipher_create(const struct ohib_image *img, struct aead **out, struct ohib_err *err)
+{
+	int r;
+
+	*out = NULL;
+	if (!img->info.sealed)
+		return 0;
+	if (!img->keys)
+		return ohib_err_set(err, -ENOKEY, "%s: the image's keys are forgotten", img->dev.path);
+	r = aead_create(img->hdr.aead_alg, ((const struct image_keys *)img->keys->data)->late, out);
+	return r ? ohib_err_set(err, r, "%s: no cipher: %s", img->info.cipher, strerror(-r)) : 0;
+}
+
+/* Sealed, or with a checksum. */
+static bool chunk_is_whole(const struct ohib_image *img, struct aead *cipher, u64 n, u8 *stored)
+{
+	const struct ohib_chunk_entry *e = &img->index[n];
+	struct ohib_check got;
+
+	if (img->info.sealed)
+		return cipher && !sealing_open(cipher, img->hdr.uuid, SEAL_CHUNK, n, stored, e->stored_len,
+					       &e->check, &e->nonce);
+	got = image_check(stored, e->stored_len);
+	return image_check_equal(&got, &e->check);
+}
+
+int image_chunk_unpack(const struct ohib_image *img, struct aead *cipher, u64 n, u8 *stored, u8 *out,
 		       struct ohib_err *err)
 {
 	const struct ohib_chunk_entry *e = &img->index[n];
 	int raw = (int)(chunk_data_pages(e) * OHIB_PAGE_SIZE);
-	struct ohib_check got;
 
 	if (!raw)
 		return 0;
-	got = image_check(stored, e->stored_len);
-	if (!image_check_equal(&got, &e->check))
+	if (!chunk_is_whole(img, cipher, n, stored))
 		return ohib_err_set(
-			err, -EBADMSG, "%s: chunk %llu at byte %llu is damaged (checksum)",
+			err, -EBADMSG, "%s: chunk %llu at byte %llu is damaged or was changed",
 			img->dev.path, (unsigned long long)n, (unsigned long long)e->offset);
 	if (e->flags & OHIB_CHUNK_RAW)
 		memcpy(out, stored, (size_t)raw);
@@ -453,29 +489,9 @@ const u8 *image_chunk_page(const struct ohib_chunk_entry *e, const u8 *out, unsi
 	return out + (size_t)(slot - (unsigned int)__builtin_popcountll(before)) * OHIB_PAGE_SIZE;
 }
 
-static const struct pfn_run *run_find(const struct ohib_image *img, u64 pfn)
-{
-	size_t lo = 0, hi = img->nr_runs;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (img->runs[mid].pfn + img->runs[mid].count <= pfn)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < img->nr_runs && img->runs[lo].pfn <= pfn ? &img->runs[lo] : NULL;
-}
-
-bool ohib_image_has_pfn(const struct ohib_image *img, u64 pfn)
-{
-	return run_find(img, pfn) != NULL;
-}
-
 int ohib_image_read_pfn(struct ohib_image *img, u64 pfn, void *page, struct ohib_err *err)
 {
-	const struct pfn_run *run = run_find(img, pfn);
+	const struct pfn_run *run = image_run_find(img, pfn);
 	const struct ohib_chunk_entry *e;
 	const u8 *chunk;
 	u64 data_page;
@@ -491,7 +507,10 @@ int ohib_image_read_pfn(struct ohib_image *img, u64 pfn, void *page, struct ohib
 	data_page = run->first + (pfn - run->pfn);
 	e = &img->index[data_page / img->hdr.chunk_pages];
 	pthread_mutex_lock(&img->lock);
-	r = image_cache_get(img, data_page / img->hdr.chunk_pages, &chunk, err);
+	/* Made when it is needed: a process that was forked before does not have it. */
+	r = img->cipher ? 0 : image_cipher_create(img, &img->cipher, err);
+	if (!r)
+		r = image_cache_get(img, data_page / img->hdr.chunk_pages, &chunk, err);
 	if (!r)
 		memcpy(page,
 		       image_chunk_page(e, chunk, (unsigned int)(data_page % img->hdr.chunk_pages)),

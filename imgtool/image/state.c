@@ -312,6 +312,12 @@ static int headers_write(const struct image_dev *d, const struct ohib_header *hd
 	return 0;
 }
 
+void image_state_destroy_keys(struct ohib_header *h)
+{
+	memset(h->key_slots, 0, sizeof(h->key_slots));
+	memset(h->seal_tag, 0, sizeof(h->seal_tag));
+}
+
 int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib_state to,
 		     const char *reason, struct ohib_err *err)
 {
@@ -334,6 +340,8 @@ int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib
 	s->counted = h->attempts;
 	if (to == OHIB_STATE_WRITING)
 		h->attempts = 0;
+	if (to == OHIB_STATE_SPENT)
+		image_state_destroy_keys(h);
 	if (reason || to == OHIB_STATE_WRITING) {
 		memset(h->reason, 0, sizeof(h->reason));
 		snprintf(h->reason, sizeof(h->reason), "%s", reason ? reason : "");

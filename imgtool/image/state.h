@@ -26,6 +26,12 @@ int image_state_load(const struct image_dev *d, struct image_state *s, struct oh
  */
 int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib_state to,
 		     const char *reason, struct ohib_err *err);
+/*
+ * The keys go with the machine: when it runs, again (spent) or still (the hibernate failed), nobody is to read
+ * what it was. What was discarded stays readable with its key, for whoever wants something back out of it.
+ * In force with the next move, which image_state_move(…, SPENT) calls by itself.
+ */
+void image_state_destroy_keys(struct ohib_header *h);
 bool image_state_may_move(enum ohib_state from, enum ohib_state to);
 
 /* The environment block that goes with a header: exactly OHIB_ENV_BYTES bytes. */

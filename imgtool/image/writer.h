@@ -2,11 +2,11 @@
 /*
  * Writes an overlay image: sections as they come, then the stream of pages through several threads.
  *
- *	create → section… → park → [snapshot] → unpark → pages_begin → (page, page_done)… →
- *	pages_end → section… → arm → destroy
+ *	create → section… → [snapshot] → snapshot_taken → section… → pages_begin →
+ *	(page, page_done)… → pages_end → section… → arm → destroy
  *
- * All memory is allocated and faulted in by create; no thread and no descriptor is there while the
- * writer is parked, so that a memory image taken then holds neither.
+ * All memory but the threads' ciphers is allocated and faulted in by create; no thread and no key that
+ * opens the image is there before pages_begin, so that a memory image taken then holds neither.
  */
 #pragma once
 
@@ -24,9 +24,13 @@ struct ohib_writer_opts {
 	int acceleration;		/* of LZ4; 0: by what is waited for, CPU or disk */
 	bool trial;			/* the switch is to be a trial: leave room behind the image */
 	u64 trial_bytes;		/* how much; 0: all there is, OHIB_TRIAL_MIN at least */
+	const struct ohib_locks *locks;	/* who may open it; NULL or none in it: not sealed */
+	u32 aead_alg;			/* of a sealed image; 0: the quicker one on this CPU */
 };
 
 #define OHIB_TRIAL_MIN (32u << 20)
+
+struct ohib_locks;
 
 struct ohib_writer_stats {
 	u64 nr_pages, nr_zero_pages, nr_zero_found;
@@ -51,11 +55,16 @@ const u8 *ohib_writer_uuid(const struct ohib_writer *w);
 int ohib_writer_section(struct ohib_writer *w, enum ohib_section id, const void *data, size_t len,
 			bool compress, struct ohib_err *err);
 
+/* Memory was copied, what comes now is not in the image: a sealed one gets the key that it is read with. */
+int ohib_writer_snapshot_taken(struct ohib_writer *w, struct ohib_err *err);
+
 /*
  * Close the device: for a writer that stands in an image and was put back. It stays open over the
  * snapshot: closing it before would leave udev, which is frozen, an event that it has not read.
  */
 void ohib_writer_release(struct ohib_writer *w);
+/* What is known of keys is wiped: nothing more can be written. Done by arm and destroy as well. */
+void ohib_writer_forget_keys(struct ohib_writer *w);
 
 /* Where the PFN list is to be put: room for max_pages entries, rounded up to whole pages of them. */
 u64 *ohib_writer_pfns(struct ohib_writer *w);

@@ -33,19 +33,14 @@ int reload_attempt(const char *image, const char *how_called,
 		r = reload_finish_keep(image);
 		return r == RELOAD_TRIAL ? reload_exact(image) : r ? r : RELOAD_NO_IMAGE;
 	}
-	r = ohib_image_open(image, &img, &err);
-	if (r == -ENODATA)
-		return RELOAD_NO_IMAGE;
+	r = reload_open(image, NULL, false, &img, &err);
 	if (r) {
-		say("%s", err.msg);
-		return RELOAD_UNDONE;
+		if (r != -ENODATA)
+			say("%s", err.msg);
+		return reload_open_exit(r);
 	}
 	info = ohib_image_info(img);
 	on_trial = ohib_state_on_trial(info->state);
-	if (!ohib_state_waits(info->state)) {
-		ohib_image_close(img);
-		return RELOAD_NO_IMAGE;
-	}
 	say("resuming the machine of Linux %s %s", info->image_kernel, how_called);
 	if (on_trial)
 		say("the trial is over: %s", info->reason[0] ? info->reason : "the machine was started anew");

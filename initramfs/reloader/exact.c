@@ -139,6 +139,8 @@ static int jump(const char *path, struct ohib_image *img, struct ohib_err *err)
 		r = put_image(img, &s);
 	if (r)
 		return r;
+	/* Memory that the image does not fill stays as this kernel leaves it. */
+	reload_forget_keys(img);
 	say("%-12s %.3f s (%llu MB)", "read", seconds() - begun, (unsigned long long)s.done / 256);
 	if (ioctl(fd, SNAPSHOT_FREEZE, 0))
 		return ohib_err_set(err, -errno, "freezing the boot kernel: %s", strerror(errno));

@@ -51,26 +51,29 @@ static const char doc[] =
 	"Commands:\n"
 	"  resume      go on with it: --mode=switch under the kernel that runs now, --mode=exact under\n"
 	"              the kernel that it was suspended under. Does not return when it succeeds.\n"
+	"  unlock      ask for what opens a sealed image, and keep it for the other commands of this boot\n"
 	"  mark-stale  an ordinary boot is going on: the image must not be resumed any more; one on trial only\n"
 	"              with --discard, a merge that was cut short is finished\n"
 	"  watch       (by resume) look after the layer of a trial\n"
 	"  baseline    write down the kernel's own sysctls, before anybody has changed one\n\n"
-	"Exit codes: 0 done (mark-stale, baseline), 1 failed and undone, 2 there is no image to resume, 3 failed "
-	"and this kernel is not fit to go on, 10 (mark-stale) a trial ended: resume exactly, 11 the file systems "
-	"are half merged and must not be mounted.";
+	"Exit codes: 0 done (unlock, mark-stale, baseline), 1 failed and undone, 2 there is no image to resume, "
+	"3 failed and this kernel is not fit to go on, 4 the image does not open or is not to be trusted, "
+	"10 (mark-stale) a trial ended: resume exactly, 11 the file systems are half merged and must not be mounted.";
 
-enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r', OPT_DISCARD = 'd' };
+enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r', OPT_DISCARD = 'd', OPT_ASK = 'a' };
 
 static const struct argp_option options[] = {
 	{ "image", OPT_IMAGE, "DEVICE", 0, "The overlay device", 0 },
 	{ "mode", OPT_MODE, "switch|exact", 0, "How to resume", 0 },
 	{ "reason", OPT_REASON, "TEXT", 0, "Why it is stale", 0 },
 	{ "discard", OPT_DISCARD, NULL, 0, "Also when it is on trial", 0 },
+	{ "ask", OPT_ASK, "COMMAND", 0, "Asks for a passphrase: its last argument is the prompt, its output is "
+	  "the answer (default: the console)", 0 },
 	{ 0 },
 };
 
 struct opts {
-	const char *command, *image, *mode, *reason;
+	const char *command, *image, *mode, *reason, *ask;
 	bool discard;
 };
 
@@ -91,6 +94,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DISCARD:
 		o->discard = true;
 		return 0;
+	case OPT_ASK:
+		o->ask = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num)
 			argp_usage(state);
@@ -102,7 +108,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "resume|mark-stale|baseline|watch", doc, NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, "resume|unlock|mark-stale|baseline|watch", doc, NULL, NULL,
+					  NULL };
 	struct opts o = { .mode = "switch", .reason = "another system was booted" };
 
 	clock_gettime(CLOCK_MONOTONIC_RAW, &begun);
@@ -110,6 +117,8 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (o.command && !strcmp(o.command, "baseline"))
 		return reload_baseline();
+	if (o.command && o.image && !strcmp(o.command, "unlock"))
+		return reload_unlock(o.image, o.ask);
 	if (o.command && o.image && !strcmp(o.command, "mark-stale"))
 		return reload_mark_stale(o.image, o.reason, o.discard);
 	if (o.command && o.image && !strcmp(o.command, "watch"))

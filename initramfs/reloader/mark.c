@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "image/image.h"
 #include "reloader/reloader.h"
+#include "unlock/keys.h"
 
 int reload_baseline(void)
 {
@@ -33,6 +34,7 @@ int reload_mark_stale(const char *image, const char *reason, bool discard)
 		return reload_finish_keep(image);
 	if (ohib_state_on_trial(info.state) && !discard)
 		return RELOAD_TRIAL;
+	key_cache_drop(&info);
 	if (!ohib_state_waits(info.state))
 		return 0;
 	r = ohib_image_set_state(image, OHIB_STATE_STALE, info.reason[0] ? NULL : reason, &err);

@@ -10,6 +10,7 @@ enum reload_exit {
 	RELOAD_UNDONE = 1,	/* failed, and everything is as it was: the boot can go on */
 	RELOAD_NO_IMAGE = 2,	/* nothing to resume here */
 	RELOAD_UNFIT = 3,	/* failed behind the commit: this kernel is not fit to go on */
+	RELOAD_REFUSED = 4,	/* not to be trusted, or not to be opened: no other mode would do better */
 	RELOAD_TRIAL = 10,	/* mark-stale: a trial ended; the old machine is to be resumed exactly */
 	RELOAD_UNMERGED = 11,	/* the disks are between two states: nothing may be mounted */
 };
@@ -31,9 +32,23 @@ int reload_attempt(const char *image, const char *how_called,
 		   int (*how)(const char *path, struct ohib_image *img,
 			      struct ohib_err *err));
 
+/*
+ * open.c: open an image that may be resumed here: with its key, made as the configuration demands, and made on
+ * this machine. What nobody needs to be asked for comes first; @program asks, NULL: the console. @keep: the
+ * kernel keeps the keys for the next program of this boot. -ENODATA: there is none to be resumed.
+ */
+int reload_open(const char *path, const char *program, bool keep, struct ohib_image **img,
+		struct ohib_err *err);
+/* The exit code that goes with its failure. */
+enum reload_exit reload_open_exit(int r);
+/* The keys are not needed any more, neither by this program nor by another one of this boot. */
+void reload_forget_keys(struct ohib_image *img);
+
 /* -ESTALE: a file system on a disk is not what the suspended machine left. */
 int supers_check(struct ohib_image *img, struct ohib_err *err);
 
+/* Ask for what opens the image, while there is still somebody who can ask; it is kept for the others. */
+int reload_unlock(const char *image, const char *program);
 int reload_switch(const char *image);
 int reload_exact(const char *image);
 int reload_baseline(void);

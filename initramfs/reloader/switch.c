@@ -113,6 +113,8 @@ static int settle(void *arg, struct ohib_err *err)
 	int r;
 
 	stage(run, "settle");
+	/* All is out of the image, and what comes next may page out. */
+	reload_forget_keys(run->img);
 	if (run->trial.begun)
 		reload_trial_settle(run->m);
 	r = configure_settle(&run->config, err);

@@ -8,6 +8,7 @@
 
 #include "image/image.h"
 #include "image/image_format.h"
+#include "image/unlock.h"
 #include "image/writer.h"
 
 struct made_image {
@@ -15,6 +16,8 @@ struct made_image {
 	u64 nr;			/* PFNs in the list */
 	u64 *pfns;		/* with the zero flag */
 	bool trial;		/* write it with room for a trial */
+	const struct ohib_locks *locks;	/* NULL: not sealed */
+	u32 aead_alg;
 };
 
 static inline u64 made_mix(u64 x)
@@ -46,7 +49,7 @@ static inline void made_file(struct made_image *m, u64 size)
 {
 	int fd;
 
-	m->trial = false;
+	memset(m, 0, sizeof(*m));
 	strcpy(m->path, "/tmp/ohib-image-XXXXXX");
 	fd = mkstemp(m->path);
 	if (fd < 0 || ftruncate(fd, (off_t)size))
@@ -79,6 +82,8 @@ static inline int made_write(struct made_image *m, unsigned int chunk_pages, str
 		.nr_threads = 3,
 		.chunk_pages = chunk_pages,
 		.trial = m->trial,
+		.locks = m->locks,
+		.aead_alg = m->aead_alg,
 	};
 	struct ohib_writer *w;
 	char text[10000];
@@ -90,6 +95,8 @@ static inline int made_write(struct made_image *m, unsigned int chunk_pages, str
 	r = ohib_writer_section(w, OHIB_SEC_KALLSYMS, text, sizeof(text), true, err);
 	if (!r)
 		r = ohib_writer_section(w, OHIB_SEC_CONFIG, "{}", 2, true, err);
+	if (!r)
+		r = ohib_writer_snapshot_taken(w, err);
 	memcpy(ohib_writer_pfns(w), m->pfns, m->nr * sizeof(u64));
 	if (!r)
 		r = ohib_writer_pages_begin(w, m->nr, err);

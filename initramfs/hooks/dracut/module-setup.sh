@@ -29,7 +29,14 @@ installkernel()
 
 install()
 {
-	local stamps=$dracutsysrootdir/var/lib/overlayctl sum
+	local stamps=$dracutsysrootdir/var/lib/overlayctl sum key_file
+
+	# shellcheck disable=SC2034 # for the functions
+	OHIB_CONF=$dracutsysrootdir/etc/overlayctl.conf OHIB_MACHINE_ID=$dracutsysrootdir/etc/machine-id
+	# shellcheck source=initramfs/hooks/build-functions
+	. "$dracutsysrootdir$lib/build-functions"
+	key_file=$(ohib_key_file "$kernel" "$outfile")
+	[[ -z $key_file ]] || inst_simple "$key_file"
 
 	inst_multiple cat dd kill mkdir readlink sleep blkid
 	inst_multiple -o dmsetup reboot
@@ -45,6 +52,7 @@ install()
 		echo "version=$kernel"
 		echo "generator=dracut"
 		echo "reload_sha256=${sum%% *}"
+		ohib_stamp_keys "$key_file"
 		echo "initrd=$outfile"
 	} >"$initdir$lib/stamp"
 	mkdir -p "$stamps"

@@ -42,6 +42,13 @@ ohib_dracut_resume()
 		fi
 		sleep 1
 	done
+	ohib_unlock "$ohib_at"
+	case $? in
+	0)	;;
+	11)	ohib_dracut_stop ;;
+	*)	ohib_pids_unpark
+		return 0 ;;
+	esac
 	ohib_quiesce
 	ohib_resume "$ohib_at" "$ohib_mode" || ohib_dracut_stop
 	ohib_pids_unpark

@@ -188,8 +188,9 @@ def provision(folder, log):
                 os.unlink(os.path.join(folder, name))
 
 
-def with_tool(disk, tree=None):
-    """The disk with the tool installed by `make install`, or with the given install tree."""
+def with_tool(disk, tree=None, etc=()):
+    """The disk with the tool installed by `make install`, or with the given install tree; etc: (name, text) of files
+    in its /etc."""
     made = None
     if tree is None:
         made = tree = tempfile.mkdtemp(prefix="install.", dir=CACHE)
@@ -197,6 +198,11 @@ def with_tool(disk, tree=None):
     try:
         if made:
             run(["make", "-s", "-C", REPO, "install", "DESTDIR=" + tree], stdout=subprocess.DEVNULL)
+            for name, text in etc:
+                path = os.path.join(tree, "etc", name)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "w") as out:
+                    out.write(text + "\n")
 
         def build(work, log):
             say("installing the tool in the machine")

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -121,6 +122,17 @@ class Machine:
     def serial_log(self):
         return os.path.join(self.folder, f"console-{self.powered_on}.log")
 
+    def serial_socket(self):
+        return os.path.join(self.folder, f"console-{self.powered_on}.socket")
+
+    def type(self, text):
+        """As if it were typed at the serial console."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.connect(self.serial_socket())
+            line.sendall(text.encode())
+            # Until the machine has taken it: a closed line would lose what is on its way.
+            time.sleep(1)
+
     def port_log(self):
         return os.path.join(self.folder, f"port-{self.powered_on}.log")
 
@@ -153,7 +165,8 @@ class Machine:
             argv += ["-chardev", "stdio,id=console,signal=off,mux=on,logfile=" + self.serial_log(),
                      "-mon", "chardev=console,mode=readline"]
         else:
-            argv += ["-chardev", "file,id=console,path=" + self.serial_log()]
+            argv += ["-chardev", f"socket,id=console,path={self.serial_socket()},server=on,wait=off,"
+                     f"logfile={self.serial_log()}"]
         argv += ["-serial", "chardev:console",
                  "-chardev", "file,id=port,path=" + self.port_log(), "-serial", "chardev:port"]
         if direct:

@@ -12,12 +12,16 @@ from lib.common import HarnessError, Timeout
 class Watch:
     """Yields the agent's messages as (words, text); text is what came with a "text" message."""
 
-    def __init__(self, machine, stage_timeout, show_console=False):
+    def __init__(self, machine, stage_timeout, show_console=False, answers=()):
+        """answers: (pattern, text) to be typed when the console's last line, not ended yet, matches; each once,
+        in their order, and the last one again and again."""
         self.machine = machine
         self.stage_timeout = stage_timeout
         self.show_console = show_console
         # A panic is what is wanted.
         self.may_panic = False
+        self.answers = list(answers)
+        self.answered = False
         self.bad = []
         self.console_text = []
         # Lines of the console, messages and power-ons, with the time when they were seen.
@@ -46,10 +50,21 @@ class Watch:
                     # Let the rest of the report arrive, then do not wait for the timeout.
                     self.deadline = min(self.deadline, time.monotonic() + 5)
 
+    def answer(self):
+        """Type what is asked for."""
+        line = self.console.rest.decode(errors="replace")
+        asked = next((row for row in self.answers if re.search(row[0], line)), None)
+        if asked and not self.answered:
+            self.machine.type(asked[1] + "\n")
+            if sum(row[0] == asked[0] for row in self.answers) > 1:
+                self.answers.remove(asked)
+        self.answered = bool(asked)
+
     def messages(self):
         """What has arrived since the last call."""
         found = []
         self.look_at_console()
+        self.answer()
         for raw in self.port.lines():
             line = raw.decode(errors="replace")
             if line.startswith("@vm text "):

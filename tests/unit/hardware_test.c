@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* An image of another machine is told by its firmware's UUID and its CPU. */
+#include <errno.h>
+#include <json-c/json.h>
+
+#include "config/hardware.h"
+#include "test.h"
+
+TEST(this_machine)
+{
+	struct json_object *is = hardware_json();
+	struct ohib_err err = { 0 };
+	const char *cpu = json_object_get_string(json_object_object_get(is, "cpu"));
+
+	CHECK(cpu && strlen(cpu) > 8 && !strchr(cpu, '?'));
+	CHECK_EQ(hardware_compare(is, &err), 0);
+	CHECK_STR(err.msg, "");
+	json_object_put(is);
+}
+
+TEST(another_machine)
+{
+	struct json_object *was = hardware_json();
+	struct ohib_err err = { 0 };
+
+	json_object_object_add(was, "cpu", json_object_new_string("CyrixInstead 6 2"));
+	CHECK_EQ(hardware_compare(was, &err), -EXDEV);
+	CHECK(strstr(err.msg, "another machine") && strstr(err.msg, "CyrixInstead 6 2"));
+	json_object_put(was);
+}
+
+/* What one of the two does not know is no difference. */
+TEST(not_known)
+{
+	struct json_object *was = hardware_json();
+
+	json_object_object_del(was, "cpu");
+	json_object_object_del(was, "product_uuid");
+	CHECK_EQ(hardware_compare(was, NULL), 0);
+	json_object_put(was);
+	CHECK_EQ(hardware_compare(NULL, NULL), 0);
+}
+
+int main(void)
+{
+	static const struct test_case t[] = {
+		TEST_CASE(this_machine), TEST_CASE(another_machine), TEST_CASE(not_known),
+	};
+
+	return TEST_MAIN(t);
+}
