@@ -18,6 +18,10 @@ WARN     := -Wall -Wextra -Werror
 # The tool runs while file systems are frozen: bind everything at start.
 ALL_CFLAGS  = -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 	      -Iimgtool -Iinitramfs -I/usr/include/libnl3 -pthread
+# FAULTS=1: with fault points (imgtool/util/fault.h), for tests; never to be installed for use.
+ifeq ($(FAULTS),1)
+ALL_CFLAGS += -DOHIB_FAULTS
+endif
 ALL_LDFLAGS = -Wl,-z,now $(LDFLAGS)
 LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lxxhash -lgcrypt -lgpg-error -ljson-c -lblkid -l:libnl-3.a
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -68,6 +72,7 @@ help:
 	@echo 'unit     unit tests under ASan and UBSan'
 	@echo 'fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (clang)'
 	@echo 'check    all tests'
+	@echo 'check-long  the power cut at every step, for an hour or two'
 	@echo 'demo     a virtual machine changes its kernel while you watch'
 	@echo 'speed    how fast images are written and read, sealed and not'
 	@echo 'bench    times of the stages next to stock hibernation'
@@ -80,7 +85,7 @@ $(BUILD)/obj/%.o: %.c
 $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC  )
-	$(Q)$(CC) $(ALL_CFLAGS) -O1 $(SAN) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -DOHIB_FAULTS -O1 $(SAN) -MMD -MP -c -o $@ $<
 
 $(BUILD)/fuzzobj/%.o: %.c
 	@mkdir -p $(@D)
@@ -120,6 +125,10 @@ $(BUILD)/unit/restore: $(patsubst %.c,$(BUILD)/san/%.o,$(wildcard tests/restore/
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libohib-san.a $(LIBS)
+
+# nth_test makes the Nth call of these fail, in the library too.
+NTH_WRAP := malloc calloc realloc reallocarray mmap64 pthread_create pread64 pwritev64 fdatasync
+$(BUILD)/unit/nth_test: ALL_LDFLAGS += $(NTH_WRAP:%=-Wl,--wrap=%)
 
 $(BUILD)/unit/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/libohib-san.a
 	@mkdir -p $(@D)

@@ -58,6 +58,8 @@ struct capture_opts {
 	int (*config)(void *arg, struct json_object *config, struct ohib_err *err);
 	/* More sections (files without a name …); called at the same time. */
 	int (*sections)(void *arg, struct ohib_writer *w, struct ohib_err *err);
+	/* The machine goes down now, with @err as the reason, for no state on the device can be written. */
+	void (*last_words)(void *arg, const struct ohib_err *err);
 	void *arg;
 };
 

@@ -12,7 +12,7 @@
  *	6 freeze file systems           thaw them
  *	7 copy memory                   drop the copy         ← the image is this moment
  *	8 write pages and index         -
- *	9 arm; the keys are wiped       abandon: stale        ← the image is the machine
+ *	9 arm; the keys are wiped       abandon: stale, or go down  ← the image is the machine
  *	10 power off                    does not return
  *
  * The image holds this program standing in the ioctl of step 7, with one thread, no descriptor of
@@ -39,6 +39,7 @@
 #include "capture/memory.h"
 #include "capture/parts.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 #include "util/file.h"
 
 /* Where the reloader leaves word; static, so that its address is good for the life of the process.
@@ -52,7 +53,6 @@ struct run {
 	struct snapshot snap;
 	struct disk_fs_list disks;
 	struct json_object *config;
-	bool armed;
 	sigset_t old_mask;
 	enum capture_stage stage;
 	struct timespec stage_began;
@@ -129,7 +129,11 @@ static int prepare(struct run *run, struct ohib_err *err)
 		wo.max_pages = machine_pages();
 	r = disk_fs_scan(&run->disks, err);
 	if (!r)
+		r = fault_point(FAULT_CLAIM, err);
+	if (!r)
 		r = ohib_writer_create(&wo, &run->writer, err);
+	if (!r)
+		r = fault_point(FAULT_OPEN, err);
 	if (!r)
 		r = snapshot_open(&run->snap, err);
 	/* Page faults would read from disks whose drivers are suspended for a while. */
@@ -154,23 +158,37 @@ static int freeze(struct run *run, struct ohib_err *err)
 	const struct capture_opts *o = run->opts;
 	int r;
 
-	r = snapshot_freeze(&run->snap, err);
+	r = fault_point(FAULT_FREEZE, err);
+	if (!r)
+		r = snapshot_freeze(&run->snap, err);
 	if (!r)
 		r = disk_fs_recheck(&run->disks, err);
+	if (!r)
+		r = fault_point(FAULT_SYMBOLS, err);
 	if (!r)
 		r = capture_static_sections(run->writer, err);
 	if (!r) {
 		run->config = capture_config_create((const struct ohib_woken *)&woken_word, err);
 		r = run->config ? 0 : -ENOMEM;
 	}
+	if (!r)
+		r = fault_point(FAULT_CONFIG, err);
 	if (!r && o->config)
 		r = o->config(o->arg, run->config, err);
+	if (!r)
+		r = fault_point(FAULT_GHOSTS, err);
 	if (!r && o->sections)
 		r = o->sections(o->arg, run->writer, err);
 	if (!r)
+		r = fault_point(FAULT_FREEZE_FS, err);
+	if (!r)
 		r = disk_fs_freeze(&run->disks, err);
 	if (!r)
+		r = fault_point(FAULT_IDENTITIES, err);
+	if (!r)
 		r = capture_fs_identities(&run->disks, run->config, err);
+	if (!r)
+		r = fault_point(FAULT_CONFIG_WRITE, err);
 	if (!r)
 		r = config_write(run, err);
 	if (run->config)
@@ -226,7 +244,41 @@ static void reseed(void)
 		ioctl(fd, RNDRESEEDCRNG);
 }
 
-/* The machine that was written goes on here, put back or over: what the snapshot's moment left. */
+static void last_words(struct run *run, const struct ohib_err *err)
+{
+	if (run->opts->last_words)
+		run->opts->last_words(run->opts->arg, err);
+}
+
+/*
+ * The image goes before the machine does anything again: at no time may both of them be able to use the
+ * file systems. So when the image may be armed and cannot be taken back, the machine goes down: it comes up
+ * again out of the image, or, if that was not armed, as after a power cut.
+ */
+static void abandon(struct run *run, struct ohib_err *err)
+{
+	struct ohib_err why = {0};
+
+	while (ohib_writer_abandon(run->writer, err ? err->msg : NULL, &why)) {
+		if (err) {
+			size_t n = strlen(err->msg);
+
+			snprintf(err->msg + n, sizeof(err->msg) - n, "; and %s", why.msg);
+		}
+		if (!ohib_writer_may_be_armed(run->writer))
+			return;
+		last_words(run, &why);
+		go_down(run, NULL);
+		ohib_err_clear(&why);
+		sleep(1);
+	}
+}
+
+/*
+ * The machine that was written goes on here, put back or over: what the snapshot's moment left. After an exact
+ * resume it owns the file systems when its image is spent; if it cannot be, the attempt has failed and is made
+ * again, as long as the boot menu counts.
+ */
 static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 {
 	bool switched = woken_word.mode == OHIB_WOKEN_SWITCH;
@@ -254,17 +306,26 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 		 * systems are frozen still: had the jump failed until now, the image could have
 		 * been tried again.
 		 */
-		r = ohib_image_set_state(run->opts->writer.path, OHIB_STATE_SPENT, NULL, err);
+		r = fault_point(FAULT_WOKEN, err);
+		if (!r)
+			r = ohib_image_set_state(run->opts->writer.path, OHIB_STATE_SPENT, NULL, err);
+		if (r) {
+			last_words(run, err);
+			for (;;) {
+				reboot(LINUX_REBOOT_CMD_RESTART);
+				sleep(1);
+			}
+		}
 	}
+	fault_point(FAULT_WOKEN_THAW, NULL);
 	undo(run, switched);
-	return r;
+	return 0;
 }
 
 int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 		      struct capture_report *report, struct ohib_err *err)
 {
 	struct run run = {.opts = opts, .report = report, .snap = SNAPSHOT_CLOSED};
-	struct ohib_err ignored = {0};
 	bool is_woken = false;
 	sigset_t all;
 	int r;
@@ -288,7 +349,9 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_SNAPSHOT);
-		r = snapshot_create(&run.snap, &is_woken, err);
+		r = fault_point(FAULT_COPY, err);
+		if (!r)
+			r = snapshot_create(&run.snap, &is_woken, err);
 		/* The reloader's word counts, whatever the ioctl came back with. */
 		if (woken_word.mode == OHIB_WOKEN_SWITCH || (!r && is_woken)) {
 			ohib_err_clear(err);
@@ -297,7 +360,9 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_WRITE);
-		r = ohib_writer_snapshot_taken(run.writer, err);
+		r = fault_point(FAULT_WRITE, err);
+		if (!r)
+			r = ohib_writer_snapshot_taken(run.writer, err);
 	}
 	if (!r) {
 		r = snapshot_copy(&run.snap, run.writer, pages_progress, &run, err);
@@ -305,29 +370,22 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_ARM);
-		run.armed = true; /* perhaps, if it fails: a header may have reached the medium */
-		r = ohib_writer_arm(run.writer, err);
+		r = fault_point(FAULT_ARM, err);
+		if (!r)
+			r = ohib_writer_arm(run.writer, err);
 		ohib_writer_stats(run.writer, &report->image);
 	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_DOWN);
-		r = go_down(&run, err);
+		r = fault_point(FAULT_DOWN, err);
+		if (!r)
+			r = go_down(&run, err);
 	}
 
-	/*
-	 * It failed. The image goes before the machine does anything again: at no time may both of
-	 * them be able to use the file systems.
-	 */
-	if (run.writer) {
-		ohib_err_clear(&ignored);
-		if (ohib_writer_abandon(run.writer, run.armed ? OHIB_STATE_STALE : OHIB_STATE_NONE,
-					err ? err->msg : NULL, &ignored) &&
-		    err) {
-			size_t n = strlen(err->msg);
-
-			snprintf(err->msg + n, sizeof(err->msg) - n, "; and %s", ignored.msg);
-		}
-	}
+	if (run.writer)
+		abandon(&run, err);
+	if (r && err && !err->code)
+		ohib_err_set(err, r, "it did not say why");
 	stage_end(&run);
 	undo(&run, false);
 	return r;

@@ -65,6 +65,9 @@ void snapshot_forget(struct snapshot *s);
 int snapshot_copy(struct snapshot *s, struct ohib_writer *w,
 		  void (*progress)(void *arg, u64 done, u64 total), void *arg, struct ohib_err *err);
 
+/* unfrozen.c: -EBUSY, with the tasks that did not freeze. */
+int capture_unfrozen(struct ohib_err *err);
+
 /* config.c */
 struct json_object *capture_config_create(const struct ohib_woken *woken, struct ohib_err *err);
 /* Clocks, as the last thing before the copy. */

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "capture/parts.h"
+#include "util/fault.h"
 #include "image/image_format.h"
 #include "util/cleanup.h"
 
@@ -84,10 +85,9 @@ int snapshot_freeze(struct snapshot *s, struct ohib_err *err)
 	if (ioctl(s->fd, SNAPSHOT_FREEZE, 0)) {
 		int e = errno;
 
-		return ohib_err_set(
-			err, -e, "freezing processes: %s",
-			e == EBUSY ? "a task did not freeze in time; the kernel log names it"
-				   : strerror(e));
+		if (e == EBUSY)
+			return capture_unfrozen(err);
+		return ohib_err_set(err, -e, "freezing processes: %s", strerror(e));
 	}
 	s->frozen = true;
 	return 0;
@@ -229,6 +229,8 @@ int snapshot_copy(struct snapshot *s, struct ohib_writer *w,
 			break;
 		}
 		ohib_writer_page_done(w);
+		if (i % 4096 == 4095)
+			r = fault_point(FAULT_PAGES, err);
 		if (progress && !(i % PROGRESS_PAGES))
 			progress(arg, i, st.nr_pages);
 	}

@@ -195,6 +195,13 @@ static void progress(void *arg, enum capture_stage stage, u64 done, u64 total,
 	say("overlayctl: %s\r\n", stage_names[stage]);
 }
 
+static void last_words(void *arg, const struct ohib_err *err)
+{
+	(void)arg;
+	say("\r\noverlayctl: %.200s\r\n", err->msg);
+	say("overlayctl: the image may be a machine that can be resumed: this one goes down\r\n");
+}
+
 /*
  * User space stands still now: look once more, so that nothing is found missing only when the machine
  * is down. -EBUSY: something came up in between, told in o->frozen.
@@ -236,6 +243,7 @@ static int capture(struct opts *o, struct ohib_woken *woken, struct capture_repo
 	o->c.writer.trial_bytes = o->p.trial_bytes;
 	o->c.writer.locks = &o->locks;
 	o->c.progress = progress;
+	o->c.last_words = last_words;
 	if (o->p.wants_switch) {
 		o->c.config = add_config;
 		o->c.sections = add_ghosts;

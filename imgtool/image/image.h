@@ -26,15 +26,8 @@ enum ohib_section {
  * `resuming → trial`, and from there `keeping → spent` or `reverting → spent`. Values are on disk.
  */
 enum ohib_state {
-	OHIB_STATE_NONE = 0,		/* no image on this device */
-	OHIB_STATE_WRITING = 1,
-	OHIB_STATE_ARMED = 2,
-	OHIB_STATE_RESUMING = 3,
-	OHIB_STATE_SPENT = 4,
-	OHIB_STATE_STALE = 5,
-	OHIB_STATE_TRIAL = 6,		/* the next kernel runs on a layer; a boot brings the old one back */
-	OHIB_STATE_REVERTING = 7,	/* which is being resumed */
-	OHIB_STATE_KEEPING = 8,		/* the layer is merged: there is no way back */
+#define STATE(name, value, text) OHIB_STATE_##name = (value),
+#include "image/states.def"
 };
 
 struct ohib_image_info {

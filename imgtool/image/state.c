@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "image/state.h"
+#include "util/fault.h"
 
 #define ENV_SIGNATURE "# GRUB Environment Block\n"
 
@@ -27,45 +28,15 @@ static const struct {
 };
 
 static const char *const state_names[] = {
-	[OHIB_STATE_NONE] = "none",   [OHIB_STATE_WRITING] = "writing",
-	[OHIB_STATE_ARMED] = "armed", [OHIB_STATE_RESUMING] = "resuming",
-	[OHIB_STATE_SPENT] = "spent", [OHIB_STATE_STALE] = "stale",
-	[OHIB_STATE_TRIAL] = "trial", [OHIB_STATE_REVERTING] = "reverting",
-	[OHIB_STATE_KEEPING] = "keeping",
+#define STATE(name, value, text) [OHIB_STATE_##name] = text,
+#include "image/states.def"
 };
 
-/*
- * The moves there are. Armed and resuming images are a machine's only copy: nothing but spending,
- * cancelling or finding them stale may end them, so a new image cannot be written over one. Behind
- * an image that is on trial or being kept lies what the machine has written since.
- */
 static const struct {
 	enum ohib_state from, to;
 } moves[] = {
-	{OHIB_STATE_NONE, OHIB_STATE_WRITING},
-	{OHIB_STATE_SPENT, OHIB_STATE_WRITING},
-	{OHIB_STATE_STALE, OHIB_STATE_WRITING},
-	{OHIB_STATE_WRITING, OHIB_STATE_WRITING}, /* a hibernate that was cut short, again */
-	{OHIB_STATE_WRITING, OHIB_STATE_NONE},	  /* it failed and the machine went on */
-	{OHIB_STATE_WRITING, OHIB_STATE_STALE},
-	{OHIB_STATE_WRITING, OHIB_STATE_ARMED},
-	{OHIB_STATE_ARMED, OHIB_STATE_RESUMING},
-	{OHIB_STATE_ARMED, OHIB_STATE_STALE},	    /* cancelled, or booted past */
-	{OHIB_STATE_RESUMING, OHIB_STATE_RESUMING}, /* the last attempt died before its commit */
-	{OHIB_STATE_RESUMING, OHIB_STATE_ARMED},    /* it failed before its commit, and says so */
-	{OHIB_STATE_RESUMING, OHIB_STATE_SPENT},    /* commit */
-	{OHIB_STATE_RESUMING, OHIB_STATE_STALE},
-	{OHIB_STATE_RESUMING, OHIB_STATE_TRIAL},     /* commit of a trial: the disks stay as they are */
-	{OHIB_STATE_TRIAL, OHIB_STATE_TRIAL},	     /* it is to end, and the header says why */
-	{OHIB_STATE_TRIAL, OHIB_STATE_REVERTING},    /* the old machine is being resumed exactly */
-	{OHIB_STATE_TRIAL, OHIB_STATE_KEEPING},	     /* from here on the disks are written to */
-	{OHIB_STATE_TRIAL, OHIB_STATE_STALE},	     /* discarded in the menu */
-	{OHIB_STATE_REVERTING, OHIB_STATE_REVERTING},
-	{OHIB_STATE_REVERTING, OHIB_STATE_TRIAL},    /* it failed before the jump, and says so */
-	{OHIB_STATE_REVERTING, OHIB_STATE_SPENT},    /* the old machine woke */
-	{OHIB_STATE_REVERTING, OHIB_STATE_STALE},
-	{OHIB_STATE_KEEPING, OHIB_STATE_TRIAL},	     /* the layer ran full before anything was merged */
-	{OHIB_STATE_KEEPING, OHIB_STATE_SPENT},	     /* all is merged */
+#define MOVE(from, to) { OHIB_STATE_##from, OHIB_STATE_##to },
+#include "image/states.def"
 };
 
 const char *ohib_state_name(enum ohib_state s)
@@ -286,7 +257,11 @@ static int env_write(const struct image_dev *d, const struct ohib_header *hdr, u
 
 	memset(page, 0, OHIB_DISK_ALIGN);
 	image_state_env(hdr, (char *)page);
-	r = image_dev_write(d, OHIB_ENV_OFFSET, page, OHIB_DISK_ALIGN);
+	r = fault_point(FAULT_BLOCK, NULL);
+	if (!r)
+		r = image_dev_write(d, OHIB_ENV_OFFSET, page, OHIB_DISK_ALIGN);
+	if (!r)
+		r = fault_point(FAULT_BLOCK_FLUSH, NULL);
 	return r ? r : image_dev_flush(d);
 }
 
@@ -303,7 +278,11 @@ static int headers_write(const struct image_dev *d, const struct ohib_header *hd
 			tar_header(page + OHIB_ENV_TAR_IN_PAGE, "overlayctl.env", OHIB_ENV_BYTES);
 		}
 		memcpy(page + places[copy].in_page, hdr, OHIB_HEADER_BYTES);
-		r = image_dev_write(d, places[copy].page, page, OHIB_DISK_ALIGN);
+		r = fault_point(FAULT_HEADER, NULL);
+		if (!r)
+			r = image_dev_write(d, places[copy].page, page, OHIB_DISK_ALIGN);
+		if (!r)
+			r = fault_point(FAULT_HEADER_FLUSH, NULL);
 		if (!r)
 			r = image_dev_flush(d);
 		if (r)
@@ -348,12 +327,17 @@ int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib
 	}
 	h->check = image_xxh64(h, offsetof(struct ohib_header, check));
 
-	if (to == OHIB_STATE_ARMED)
+	if (to == OHIB_STATE_ARMED) {
 		r = env_write(d, h, page);
+		if (r)
+			h->state = from; /* no header has promised anything yet */
+	}
 	if (!r)
 		r = headers_write(d, h, s->copy, page);
 	if (!r && to != OHIB_STATE_ARMED)
 		r = env_write(d, h, page);
+	if (!r)
+		r = fault_point(FAULT_MOVED, NULL);
 	if (r)
 		return ohib_err_set(err, r, "%s: writing the header (%s): %s", d->path,
 				    ohib_state_name(to), strerror(-r));

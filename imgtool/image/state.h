@@ -22,7 +22,8 @@ int image_state_load(const struct image_dev *d, struct image_state *s, struct oh
 
 /*
  * Move to state @to: the new header (generation + 1) is on the medium in both copies when this
- * returns 0. @reason may be NULL. -EINVAL: the move is not in the table.
+ * returns 0. @reason may be NULL. -EINVAL: the move is not in the table. After another failure @s->hdr.state is
+ * what the medium may hold: @to as soon as a header was begun.
  */
 int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib_state to,
 		     const char *reason, struct ohib_err *err);

@@ -15,6 +15,7 @@
 #include "image/writer_parts.h"
 #include "seal/derive.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 #define CHUNK_PAGES_DEFAULT 32u
 #define SLOTS_PER_THREAD 12u
@@ -286,11 +287,22 @@ int ohib_writer_arm(struct ohib_writer *w, struct ohib_err *err)
 	return image_state_move(&w->dev, &w->state, OHIB_STATE_ARMED, NULL, err);
 }
 
-int ohib_writer_abandon(struct ohib_writer *w, enum ohib_state to, const char *reason,
-			struct ohib_err *err)
+int ohib_writer_abandon(struct ohib_writer *w, const char *reason, struct ohib_err *err)
 {
+	enum ohib_state was = w->state.hdr.state;
+	int r;
+
 	image_state_destroy_keys(&w->state.hdr);
-	return image_state_move(&w->dev, &w->state, to, reason, err);
+	r = image_state_move(&w->dev, &w->state, was == OHIB_STATE_ARMED ? OHIB_STATE_STALE : OHIB_STATE_NONE,
+			     reason, err);
+	if (r)
+		w->state.hdr.state = was; /* it may be that still, and can be tried again */
+	return r;
+}
+
+bool ohib_writer_may_be_armed(const struct ohib_writer *w)
+{
+	return w->state.hdr.state == OHIB_STATE_ARMED;
 }
 
 void ohib_writer_stats(const struct ohib_writer *w, struct ohib_writer_stats *out)

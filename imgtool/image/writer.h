@@ -85,9 +85,12 @@ int ohib_writer_pages_end(struct ohib_writer *w, struct ohib_err *err);
  * of the device is not enough for the trial.
  */
 int ohib_writer_arm(struct ohib_writer *w, struct ohib_err *err);
-/* The machine goes on: the image becomes @to (none: unfinished; stale: was armed). */
-int ohib_writer_abandon(struct ohib_writer *w, enum ohib_state to, const char *reason,
-			struct ohib_err *err);
+/*
+ * The machine goes on: the image becomes none, or stale when it may have been armed. While that fails and
+ * ohib_writer_may_be_armed(), the medium may promise a machine that can be resumed: nothing may be thawed.
+ */
+int ohib_writer_abandon(struct ohib_writer *w, const char *reason, struct ohib_err *err);
+bool ohib_writer_may_be_armed(const struct ohib_writer *w);
 
 /*
  * Where the room of a trial begins on a device of @device bytes whose image ends at @end, and how

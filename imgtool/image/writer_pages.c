@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "image/writer_parts.h"
+#include "util/fault.h"
 
 /* LZ4's acceleration when the disk, or when the packers are what the others wait for. */
 #define ACCELERATION_SMALL 2
@@ -349,8 +350,10 @@ int ohib_writer_pages_end(struct ohib_writer *w, struct ohib_err *err)
 	h->stored_bytes = w->stored_bytes;
 	h->index_offset = w->cursor;
 	h->index_len = h->nr_chunks * sizeof(*w->index);
-	r = writer_protect(w, false, SEAL_INDEX, 0, w->index, h->index_len, &h->index_check,
-			   &h->index_nonce);
+	r = fault_point(FAULT_INDEX, NULL);
+	if (!r)
+		r = writer_protect(w, false, SEAL_INDEX, 0, w->index, h->index_len, &h->index_check,
+				   &h->index_nonce);
 	if (!r)
 		r = writer_put(w, w->index, h->index_len);
 	if (r)

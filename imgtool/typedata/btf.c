@@ -43,7 +43,7 @@ int typedata_parse(const void *data, size_t len, struct typedata **out, struct o
 	int r;
 
 	if (!t)
-		return -ENOMEM;
+		return ohib_err_set(err, -ENOMEM, "type data (BTF): out of memory");
 	libbpf_set_print(silent);
 	t->btf = btf__new(data, len);
 	if (!t->btf) {
@@ -57,7 +57,7 @@ int typedata_parse(const void *data, size_t len, struct typedata **out, struct o
 	t->enums = calloc(n, sizeof(u32));
 	if (!t->composites || !t->enums) {
 		typedata_free(t);
-		return -ENOMEM;
+		return ohib_err_set(err, -ENOMEM, "type data (BTF): out of memory");
 	}
 	for (id = 1; id < n; id++) {
 		const struct btf_type *bt = btf__type_by_id(t->btf, id);

@@ -62,12 +62,12 @@ int symbols_parse(const char *text, size_t len, struct symbols **out, struct ohi
 	char *p, *end;
 
 	if (!s)
-		return -ENOMEM;
+		return ohib_err_set(err, -ENOMEM, "kallsyms: out of memory");
 	if (len >= UINT32_MAX)
 		return ohib_err_set(err, -EFBIG, "kallsyms: %zu bytes of symbols", len);
 	s->text = malloc(len + 1);
 	if (!s->text)
-		return -ENOMEM;
+		return ohib_err_set(err, -ENOMEM, "kallsyms: out of memory");
 	memcpy(s->text, text, len);
 	s->text[len] = '\0';
 	for (i = 0; i < len; i++)
@@ -75,7 +75,7 @@ int symbols_parse(const char *text, size_t len, struct symbols **out, struct ohi
 	s->by_addr = calloc(lines + 1, sizeof(*s->by_addr));
 	s->by_name = calloc(lines + 1, sizeof(*s->by_name));
 	if (!s->by_addr || !s->by_name)
-		return -ENOMEM;
+		return ohib_err_set(err, -ENOMEM, "kallsyms: out of memory");
 
 	for (p = s->text; p < s->text + len; p = end + 1) {
 		char *addr_end, *name, *tab;

@@ -6,6 +6,7 @@
 
 #include "image/image.h"
 #include "reloader/reloader.h"
+#include "util/fault.h"
 
 void reload_reason(const struct ohib_err *err, char *text, size_t size)
 {
@@ -25,7 +26,7 @@ int reload_attempt(const char *image, const char *how_called,
 	struct ohib_image_info peeked;
 	struct ohib_image *img;
 	char reason[256];
-	bool on_trial;
+	bool on_trial, begun;
 	int r;
 
 	/* A power cut between a header and the menu's block: the header knows better. */
@@ -44,14 +45,19 @@ int reload_attempt(const char *image, const char *how_called,
 	say("resuming the machine of Linux %s %s", info->image_kernel, how_called);
 	if (on_trial)
 		say("the trial is over: %s", info->reason[0] ? info->reason : "the machine was started anew");
-	r = ohib_image_set_state(image, on_trial ? OHIB_STATE_REVERTING : OHIB_STATE_RESUMING, NULL,
-				 &err);
+	r = fault_point(FAULT_ATTEMPT, &err);
+	if (!r)
+		r = ohib_image_set_state(image, on_trial ? OHIB_STATE_REVERTING : OHIB_STATE_RESUMING, NULL,
+					 &err);
+	begun = !r;
 	if (!r)
 		r = how(image, img, &err);
 	ohib_image_close(img);
+	if (!err.code)
+		ohib_err_set(&err, r, "it did not say why");
 	reload_reason(&err, reason, sizeof(reason));
 	say("cannot resume: %s", reason);
-	if (ohib_image_set_state(image, on_trial ? OHIB_STATE_TRIAL : OHIB_STATE_ARMED, reason, &again))
+	if (begun && ohib_image_set_state(image, on_trial ? OHIB_STATE_TRIAL : OHIB_STATE_ARMED, reason, &again))
 		say("%s", again.msg);
 	return RELOAD_UNDONE;
 }

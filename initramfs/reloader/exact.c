@@ -18,6 +18,7 @@
 #include "image/image.h"
 #include "reloader/reloader.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 #define SNAPSHOT "/dev/snapshot"
 #define PFNS_PER_PAGE (OHIB_PAGE_SIZE / sizeof(u64))
@@ -60,7 +61,8 @@ static int put_data(void *arg, u64 pfn, const void *data)
 	struct stream *s = arg;
 
 	(void)pfn;
-	s->done++;
+	if (s->done++ % 4096 == 4095 && fault_point(FAULT_STREAM_PAGES, s->err))
+		return -EIO;
 	return put_page(s, data);
 }
 
@@ -134,7 +136,11 @@ static int jump(const char *path, struct ohib_image *img, struct ohib_err *err)
 	(void)path;
 	if (fd < 0)
 		return ohib_err_set(err, -errno, SNAPSHOT ": %s", strerror(errno));
-	r = supers_check(img, err);
+	r = fault_point(FAULT_COMPARE, err);
+	if (!r)
+		r = supers_check(img, err);
+	if (!r)
+		r = fault_point(FAULT_STREAM, err);
 	if (!r)
 		r = put_image(img, &s);
 	if (r)
@@ -142,6 +148,9 @@ static int jump(const char *path, struct ohib_image *img, struct ohib_err *err)
 	/* Memory that the image does not fill stays as this kernel leaves it. */
 	reload_forget_keys(img);
 	say("%-12s %.3f s (%llu MB)", "read", seconds() - begun, (unsigned long long)s.done / 256);
+	r = fault_point(FAULT_JUMP, err);
+	if (r)
+		return r;
 	if (ioctl(fd, SNAPSHOT_FREEZE, 0))
 		return ohib_err_set(err, -errno, "freezing the boot kernel: %s", strerror(errno));
 	say("jumping");

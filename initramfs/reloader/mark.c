@@ -7,6 +7,9 @@
 #include "reloader/reloader.h"
 #include "unlock/keys.h"
 
+/* The menu makes six attempts; those of entries that do not count are counted by the reloader alone, and end too. */
+#define REVERTS_MAX 8
+
 int reload_baseline(void)
 {
 	struct ohib_err err = {};
@@ -32,7 +35,7 @@ int reload_mark_stale(const char *image, const char *reason, bool discard)
 	}
 	if (info.state == OHIB_STATE_KEEPING)
 		return reload_finish_keep(image);
-	if (ohib_state_on_trial(info.state) && !discard)
+	if (ohib_state_on_trial(info.state) && !discard && info.attempts < REVERTS_MAX)
 		return RELOAD_TRIAL;
 	key_cache_drop(&info);
 	if (!ohib_state_waits(info.state))

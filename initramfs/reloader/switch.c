@@ -19,6 +19,7 @@
 #include "restore/restore.h"
 #include "restore/watchdog.h"
 #include "translate/translate.h"
+#include "util/fault.h"
 
 #define SYNC_S 10
 
@@ -154,11 +155,15 @@ static int resume(struct run *run, struct ohib_err *err)
 	if (ohib_image_info(run->img)->trial_bytes)
 		opts.layer = layer;
 	stage(run, "verify");
-	r = ohib_image_verify(run->img, 0, err);
+	r = fault_point(FAULT_VERIFY, err);
+	if (!r)
+		r = ohib_image_verify(run->img, 0, err);
 	if (r)
 		return r;
 	stage(run, "translate");
-	r = kernel_data_open_image(run->img, &run->kernel, err);
+	r = fault_point(FAULT_TRANSLATE, err);
+	if (!r)
+		r = kernel_data_open_image(run->img, &run->kernel, err);
 	if (!r)
 		r = machine_from_image(run->img, run->kernel, false, &run->m, err);
 	if (r)
@@ -173,7 +178,9 @@ static int resume(struct run *run, struct ohib_err *err)
 	    run->m->processes.n, run->m->files.n, run->m->mounts.n,
 	    (unsigned long long)(restore_memory_need(run->m) >> 20),
 	    (unsigned long long)(restore_memory_free() >> 20));
-	r = configure_open(&run->config, run->img, run->m, err);
+	r = fault_point(FAULT_MACHINE, err);
+	if (!r)
+		r = configure_open(&run->config, run->img, run->m, err);
 	if (!r)
 		r = ghosts_from_image(run->img, &run->ghosts, err);
 	if (!r)
@@ -243,6 +250,8 @@ static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *
 		return ohib_err_set(err, -errno, "cannot start a watchdog");
 	r = resume(&run, err);
 	watchdog_stop();
+	if (r && !err->code)
+		ohib_err_set(err, r, "it did not say why");
 	if (r && run.committed)
 		exit(unfit(err));
 	if (!r && run.trial.begun)

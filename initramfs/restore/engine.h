@@ -6,6 +6,7 @@
 
 #include "remote.h"
 #include "restore.h"
+#include "util/fault.h"
 #include "util/cleanup.h"
 #include "util/vec.h"
 
@@ -55,7 +56,6 @@ struct restore {
 	int root_fd;			/* O_PATH, the machine's root directory */
 	bool committed, rw;
 	pid_t next_temp_pid;
-	u64 fault_count;
 	struct rlimit64 init_nofile;
 	struct vdso_plan *vdso;
 	VEC(struct m_file *) opened;	/* with an object of files.c */
@@ -80,7 +80,6 @@ static inline struct rtask *r_leader(struct rproc *p)
 
 void r_progress(struct restore *r, const char *stage, u64 done, u64 total);
 /* A numbered point at which a test makes the restore fail. */
-int r_fault(struct restore *r);
 
 /* seize.c: PID 1 */
 int seize_init(struct restore *r);

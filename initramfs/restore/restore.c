@@ -21,13 +21,6 @@ void r_progress(struct restore *r, const char *stage, u64 done, u64 total)
 		r->o->progress(r->o->arg, stage, done, total);
 }
 
-int r_fault(struct restore *r)
-{
-	if (r->o->fail_at && ++r->fault_count == r->o->fail_at)
-		return r_fail(r, -EIO, "fault point %llu", (unsigned long long)r->fault_count);
-	return 0;
-}
-
 static void write_sysctl(const char *path, u64 value)
 {
 	FILE *f = fopen(path, "we");
@@ -100,7 +93,9 @@ static int take_init(struct restore *r)
 {
 	int ret;
 
-	ret = prepare(r);
+	ret = fault_point(FAULT_TAKE_INIT, r->e);
+	if (!ret)
+		ret = prepare(r);
 	if (!ret)
 		ret = plan_make(r);
 	if (!ret)
@@ -121,20 +116,32 @@ static int build(struct restore *r)
 
 	if (!r->o->keep_mounts) {
 		r_progress(r, "mounts", 0, 0);
-		ret = mounts_build(r);
+		ret = fault_point(FAULT_MOUNTS, r->e);
+		if (!ret)
+			ret = mounts_build(r);
+		if (!ret)
+			ret = fault_point(FAULT_ORPHANS, r->e);
 		if (!ret && !r->rw)
 			ret = orphans_find(r);
 	}
+	if (!ret)
+		ret = fault_point(FAULT_PREPARE, r->e);
 	if (!ret && r->o->prepare)
 		ret = r->o->prepare(r->o->arg, r->o->keep_mounts ? "/" : MOUNTS_ROOT, r->e);
+	if (!ret)
+		ret = fault_point(FAULT_FILES_CHECK, r->e);
 	if (!ret && !r->rw)
 		ret = files_check(r);
 	if (!ret && !r->rw)
 		ret = prctl_check(r);
 	if (!ret)
+		ret = fault_point(FAULT_TTYS, r->e);
+	if (!ret)
 		ret = ttys_open(r);
 	if (!ret)
 		ret = tree_build(r);
+	if (!ret)
+		ret = fault_point(FAULT_GROUPS, r->e);
 	if (!ret)
 		ret = tree_groups(r);
 	if (!ret)
@@ -143,7 +150,9 @@ static int build(struct restore *r)
 		ret = shmem_sysv_all(r);
 	if (!ret) {
 		r_progress(r, "files", 0, r->m->files.n);
-		ret = files_open(r, true);
+		ret = fault_point(FAULT_FILES, r->e);
+		if (!ret)
+			ret = files_open(r, true);
 	}
 	return ret ? ret : space_files(r, r->init);
 }
@@ -273,7 +282,9 @@ static int finish_process(struct restore *r, struct rproc *p)
 	struct rtask *t, *leader = r_leader(p);
 	int ret;
 
-	ret = signals_drain(r, p);
+	ret = fault_point(FAULT_FINISH, r->e);
+	if (!ret)
+		ret = signals_drain(r, p);
 	if (!ret)
 		ret = signals_pending(r, p);
 	if (!ret)
@@ -359,27 +370,42 @@ static int after_commit(struct restore *r)
 	struct rtask *t;
 	int ret;
 
-	ret = seize_chain(r);
+	ret = fault_point(FAULT_COMMITTED, r->e);
+	if (!ret)
+		ret = seize_chain(r);
+	if (!ret)
+		ret = fault_point(FAULT_WRITABLE, r->e);
 	if (!ret && r->rehearsal)
 		ret = build_again(r);
 	else if (!ret && !r->o->keep_mounts)
 		ret = mounts_writable(r);
+	if (!ret)
+		ret = fault_point(FAULT_ROOT, r->e);
 	if (!ret && !r->o->keep_mounts)
 		ret = mounts_switch(r);
 	r->rw = true;
+	if (!ret)
+		ret = fault_point(FAULT_CONFIGURE, r->e);
 	if (!ret && r->o->configure)
 		ret = r->o->configure(r->o->arg, r->e);
 	if (!ret)
+		ret = fault_point(FAULT_INIT, r->e);
+	if (!ret)
 		ret = become_init(r);
-	for_each_machine_proc(p, r)
+	for_each_machine_proc(p, r) {
+		if (!ret)
+			ret = fault_point(FAULT_LATE, r->e);
 		if (!ret)
 			ret = space_late(r, p);
+	}
 	if (!ret)
 		ret = shmem_sysv_finish(r);
 	r_progress(r, "descriptors", 0, 0);
 	if (!ret)
 		ret = files_open(r, false);
 	for_each_machine_proc(p, r) {
+		if (!ret)
+			ret = fault_point(FAULT_DESCRIPTORS, r->e);
 		if (!ret)
 			ret = files_install(r, p);
 		if (!ret)
@@ -412,16 +438,23 @@ static int after_commit(struct restore *r)
 	ttys_close(r);
 	shmem_close(r);
 	mounts_free(r);
+	if (!ret)
+		ret = fault_point(FAULT_SETTLE, r->e);
 	if (!ret && r->o->settle)
 		ret = r->o->settle(r->o->arg, r->e);
-	for_each_machine_proc(p, r)
+	for_each_machine_proc(p, r) {
+		if (!ret)
+			ret = fault_point(FAULT_LET_GO, r->e);
 		if (!ret && !p->gone && p != r->init)
 			ret = detach(r, p);
+	}
 	/* The numbers of processes to come go on where they were, not where the reloader was put. */
 	if (!ret && r->m->system.pid_max)
 		write_sysctl("/proc/sys/kernel/pid_max", r->m->system.pid_max);
 	if (!ret && r->m->system.last_pid)
 		write_sysctl("/proc/sys/kernel/ns_last_pid", r->m->system.last_pid);
+	if (!ret)
+		ret = fault_point(FAULT_LET_GO_INIT, r->e);
 	if (!ret)
 		ret = detach(r, r->init);
 	return ret;
@@ -444,6 +477,8 @@ int restore_machine(struct machine *m, const struct restore_opts *o, struct ohib
 		ret = room_check_alive(&r);
 	if (!ret && r.rehearsal)
 		ret = end_rehearsal(&r);
+	if (!ret)
+		ret = fault_point(FAULT_COMMIT, e);
 	if (!ret && o->commit)
 		ret = o->commit(o->arg, e);
 	if (ret) {

@@ -42,7 +42,6 @@ struct restore_opts {
 	void (*progress)(void *arg, const char *stage, u64 done, u64 total);
 
 	bool keep_mounts;	/* tests: the present mount tree is the machine's own already */
-	u64 fail_at;		/* tests: fail at the Nth fault point (see restore_fault); 0: never */
 };
 
 /*

@@ -231,7 +231,7 @@ int tree_build(struct restore *r)
 
 			if (p->created || !can_build(p))
 				continue;
-			ret = r_fault(r);
+			ret = fault_point(FAULT_PROCESS, r->e);
 			if (!ret)
 				ret = build_one(r, p);
 			if (!ret && p->before_setsid && !--p->creator->early_children)

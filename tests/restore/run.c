@@ -22,6 +22,7 @@
 #include "restore/restore.h"
 #include "scrape.h"
 #include "suite.h"
+#include "util/fault.h"
 
 /* What a scrape has found lives as long as the process does. */
 const char *__asan_default_options(void)
@@ -90,7 +91,7 @@ static void to_file(const char *dir, const char *name, const struct machine *m)
 static int last_pid = 20000;
 
 /* In the second namespace: the part of the initramfs's shell. */
-static int shell_part(struct machine *m, u64 fault, int report)
+static int shell_part(struct machine *m, const char *fault, int report)
 {
 	pid_t controller;
 	int status, fd;
@@ -103,10 +104,11 @@ static int shell_part(struct machine *m, u64 fault, int report)
 	close(fd);
 	controller = fork();
 	if (!controller) {
-		struct restore_opts o = { .keep_mounts = true, .fail_at = fault, .progress = progress };
+		struct restore_opts o = { .keep_mounts = true, .progress = progress };
 		struct ohib_err e = { 0 };
 		int ret;
 
+		fault_set(fault);
 		ret = restore_machine(m, &o, &e);
 		if (ret)
 			fprintf(stderr, "restore: %s (%d, pid %d, %s)\n", e.msg, ret, e.pid, strerror(-e.code));
@@ -175,7 +177,7 @@ static pid_t pick_victim(const struct machine *m)
 }
 
 /* Build @m in a namespace of its own; *@init is its PID 1, 0 when that was undone as asked for. */
-static int again(struct machine *m, u64 fault, pid_t *init)
+static int again(struct machine *m, const char *fault, pid_t *init)
 {
 	int pipefd[2], result = 0, second = 0;
 	pid_t b;
@@ -203,7 +205,8 @@ static int again(struct machine *m, u64 fault, pid_t *init)
 
 int main(int argc, char **argv)
 {
-	u64 fault = 0, settle = 1, keep = 1, rounds = 1;
+	u64 settle = 1, keep = 1, rounds = 1;
+	const char *fault = NULL;
 	bool vdso = false, ready = false, die = false;
 	struct ohib_err e = { 0 };
 	struct machine m2;
@@ -213,7 +216,7 @@ int main(int argc, char **argv)
 
 	while ((opt = getopt(argc, argv, "+df:s:k:r:vw")) != -1) {
 		if (opt == 'f')
-			fault = strtoull(optarg, NULL, 10);
+			fault = optarg;
 		else if (opt == 's')
 			settle = strtoull(optarg, NULL, 10);
 		else if (opt == 'r')

@@ -24,8 +24,16 @@ static const struct {
 	{ "sleeps", "sleeps.py", { "-k", "7" } },
 	{ "clocks", "clocks.py", { "-k", "3" } },
 	{ "clocks, another kernel's vDSO", "clocks.py", { "-k", "3", "-v" } },
-	{ "undone at once", "processes.py", { "-f", "1" } },
-	{ "undone in the middle", "processes.py", { "-f", "5" } },
+	/* every fault point that such a restore comes by before its commit */
+	{ "undone before PID 1 is taken", "processes.py", { "-f", "TAKE_INIT" } },
+	{ "undone before anything is prepared", "processes.py", { "-f", "PREPARE" } },
+	{ "undone before files are compared", "processes.py", { "-f", "FILES_CHECK" } },
+	{ "undone before terminals are opened", "processes.py", { "-f", "TTYS" } },
+	{ "undone at the first process", "processes.py", { "-f", "PROCESS" } },
+	{ "undone in the middle", "processes.py", { "-f", "PROCESS:5" } },
+	{ "undone before groups are made", "processes.py", { "-f", "GROUPS" } },
+	{ "undone before files are opened", "files.py", { "-f", "FILES" } },
+	{ "undone before the commit", "files.py", { "-f", "COMMIT" } },
 	{ "undone when one was killed", "processes.py", { "-d" } },
 };
 

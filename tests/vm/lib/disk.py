@@ -188,16 +188,16 @@ def provision(folder, log):
                 os.unlink(os.path.join(folder, name))
 
 
-def with_tool(disk, tree=None, etc=()):
-    """The disk with the tool installed by `make install`, or with the given install tree; etc: (name, text) of files
-    in its /etc."""
+def with_tool(disk, tree=None, etc=(), make=()):
+    """The disk with the tool installed by `make install` (with more arguments), or with the given install tree; etc:
+    (name, text) of files in its /etc."""
     made = None
     if tree is None:
         made = tree = tempfile.mkdtemp(prefix="install.", dir=CACHE)
         os.chmod(made, 0o755)
     try:
         if made:
-            run(["make", "-s", "-C", REPO, "install", "DESTDIR=" + tree], stdout=subprocess.DEVNULL)
+            run(["make", "-s", "-C", REPO, "install", "DESTDIR=" + tree, *make], stdout=subprocess.DEVNULL)
             for name, text in etc:
                 path = os.path.join(tree, "etc", name)
                 os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -16,8 +16,8 @@ from lib.common import CACHE, HarnessError, say
 # Lines that no healthy kernel prints.
 BAD_LINE = re.compile(rb"BUG:|Oops|[Pp]anic|WARNING: possible|general protection|Call Trace|lockdep|"
                       rb"Internal error|unable to handle|Kernel stack is corrupted")
-# Lines that match BAD_LINE and are well: the boot parameters, told in full.
-WELL_LINE = re.compile(rb"Command line:|lockdep is turned off")
+# Lines that match BAD_LINE and are well: the boot parameters, told in full, and the name of a device.
+WELL_LINE = re.compile(rb"Command line:|lockdep is turned off|pvpanic")
 LIBC = ctypes.CDLL(None)
 CMDLINE = "console=tty0 console=ttyS0,115200 nomodeset norandmaps watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=180"
 
@@ -102,20 +102,24 @@ def die_with_parent():
 class Machine:
     """One machine: its run disk (an overlay that is thrown away) and, while it is on, its process.
 
-    in_place: no overlay, what the machine writes is written to the disk itself."""
+    in_place: no overlay, what the machine writes is written to the disk itself; image: an overlay that is there."""
 
-    def __init__(self, disk, folder, mem=1024, smp=2, cpu=None, interactive=False, in_place=False):
+    def __init__(self, disk, folder, mem=1024, smp=2, cpu=None, interactive=False, in_place=False, image=None):
         self.disk, self.folder = disk, folder
         self.mem, self.smp, self.interactive = mem, smp, interactive
         self.cpu = cpu or os.environ.get("VM_CPU") or TCG_CPU
         self.accel = accelerator(disk)
-        self.image = disk.image if in_place else os.path.join(folder, "run.qcow2")
+        self.image = disk.image if in_place else image or os.path.join(folder, "run.qcow2")
+        self.cache = "unsafe"
+        # More arguments for QEMU, and what stands in for the file that the second serial port writes to.
+        self.extra = []
+        self.port = None
         self.format = "raw" if in_place else "qcow2"
         self.orders = self.results = None
         self.process = None
         self.powered_on = 0
         take_slot()
-        if not in_place:
+        if not in_place and not image:
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", disk.image, "-F", "raw", self.image],
                            check=True)
 
@@ -153,7 +157,7 @@ class Machine:
                 "-smp", str(self.smp), "-m", str(self.mem), "-rtc", "base=utc", "-no-reboot",
                 "-display", "none", "-device", "VGA,addr=2.0",
                 "-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,addr=3.0,romfile=",
-                "-drive", f"if=none,id=root,format={self.format},file={self.image},cache=unsafe,discard=unmap",
+                "-drive", f"if=none,id=root,format={self.format},file={self.image},cache={self.cache},discard=unmap",
                 "-device", "virtio-blk-pci,drive=root,serial=root,addr=4.0,bootindex=1"]
         if self.orders:
             argv += ["-drive", f"if=none,id=orders,format=raw,file={self.orders},readonly=on",
@@ -168,7 +172,8 @@ class Machine:
             argv += ["-chardev", f"socket,id=console,path={self.serial_socket()},server=on,wait=off,"
                      f"logfile={self.serial_log()}"]
         argv += ["-serial", "chardev:console",
-                 "-chardev", "file,id=port,path=" + self.port_log(), "-serial", "chardev:port"]
+                 "-chardev", self.port or "file,id=port,path=" + self.port_log(), "-serial", "chardev:port"]
+        argv += self.extra
         if direct:
             argv += ["-kernel", self.disk.kernel(direct), "-initrd", self.disk.initrd(direct),
                      "-append", f"root=UUID={self.disk.meta['root_uuid']} ro {CMDLINE} {append}".strip()]
