@@ -89,7 +89,12 @@ inline look_up(to)
 	from = STATE_NOW;
 	row = 0;
 	allowed = false;
-#define MOVE(a, b) if :: !allowed && from == a && to == b -> allowed = true :: !allowed && !(from == a && to == b) -> row++ :: else fi;
+#define MOVE(a, b)	\
+	if	\
+	:: !allowed && from == a && to == b -> allowed = true	\
+	:: !allowed && !(from == a && to == b) -> row++	\
+	:: else	\
+	fi;
 #include "../../imgtool/image/states.def"
 }
 
