@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Builds everything out of tree in $(BUILD). `make help` lists the targets.
 
-BUILD    ?= build
+BUILD    ?= $(if $(filter 1,$(FAULTS)),build/faults,build)
 DESTDIR  ?=
 PREFIX   ?= /usr
 SBINDIR  ?= $(PREFIX)/sbin
