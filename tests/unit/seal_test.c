@@ -585,7 +585,7 @@ TEST(abandoned)
 	CHECK_EQ(use(m.path, "open sesame", NULL), 0);
 	CHECK(pread(fd, &h, sizeof(h), OHIB_HEADER_B_PAGE) == sizeof(h));
 	CHECK_EQ(h.key_slots[0].type, OHIB_SLOT_PASSPHRASE);
-	CHECK_EQ(ohib_writer_abandon(w, OHIB_STATE_STALE, NULL, NULL), 0);
+	CHECK_EQ(ohib_writer_abandon(w, NULL, NULL), 0);
 	CHECK_EQ(use(m.path, "open sesame", NULL), -ENOKEY);
 	for (int i = 0; i < 2; i++) {
 		CHECK(pread(fd, &h, sizeof(h), i ? OHIB_HEADER_B_PAGE : OHIB_HEADER_A_IN_PAGE) == sizeof(h));
