@@ -23,7 +23,7 @@ ifeq ($(FAULTS),1)
 ALL_CFLAGS += -DOHIB_FAULTS
 endif
 ALL_LDFLAGS = -Wl,-z,now $(LDFLAGS)
-LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lxxhash -lgcrypt -lgpg-error -ljson-c -lblkid -l:libnl-3.a
+LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lxxhash -lgcrypt -lgpg-error -ljson-c -lblkid -lext2fs -lcom_err -l:libnl-3.a
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 # Every folder of imgtool/ but cmd/ is the library; sources are found, not listed.
