@@ -4,6 +4,7 @@
 
 #include <sys/uio.h>
 
+#include "disk/extfile.h"
 #include "image/image_format.h"
 #include "util/err.h"
 #include "util/types.h"
@@ -12,7 +13,9 @@ struct image_dev {
 	int fd;
 	bool direct;	/* O_DIRECT is in force: addresses, offsets and lengths must be aligned */
 	bool is_block;
-	u64 size;	/* bytes */
+	bool was_ro;	/* BLKROSET, which is lifted as long as it is open to write */
+	u64 size;	/* bytes of the image's room */
+	struct extfile file; /* of an image in a file: where that is; size 0: the device is the image */
 	dev_t rdev;	/* of a block device */
 	char path[256];
 };
@@ -28,7 +31,9 @@ enum image_dev_mode {
 
 /*
  * Open with O_DIRECT, or without where the file system has none. A block device is claimed for this
- * program alone (O_EXCL) to WRITE and CLAIM: -EBUSY when it is mounted or swapped on.
+ * program alone (O_EXCL) to WRITE and CLAIM: -EBUSY when it is mounted or swapped on. @path may be
+ * NODE:/PATH (place.h): its device may well be mounted, so only programs that use this function are
+ * kept out.
  */
 int image_dev_open(struct image_dev *d, const char *path, enum image_dev_mode mode,
 		   struct ohib_err *err);

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which block device is meant: by PARTUUID, label or path. */
+/* Which block device or file is meant: by PARTUUID, label or path. */
 #include <blkid/blkid.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "image/locate.h"
+#include "image/place.h"
 #include "util/cleanup.h"
 
 int ohib_conf_get(const char *key, char *value, size_t size)
@@ -76,16 +80,32 @@ static void lasting_name(const char *path, char *name, size_t size)
 	blkid_free_probe(pr);
 }
 
+/* What overlayctl image create makes is; a copy of an image, say, is read as it is. */
+static bool is_pinned(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int flags;
+
+	return fd >= 0 && !ioctl(fd, FS_IOC_GETFLAGS, &flags) && flags & FS_IMMUTABLE_FL;
+}
+
 int ohib_device_locate(const char *spec, char *path, size_t path_size, char *name, size_t name_size,
 		       struct ohib_err *err)
 {
 	_cleanup_free_ char *found = NULL, *real = NULL;
-	char from_conf[256], tag[16];
+	char from_conf[256], tag[16], node[256];
+	const char *in_fs;
 	struct stat st;
 
 	if (!spec)
 		spec = ohib_conf_get("device", from_conf, sizeof(from_conf)) ? OHIB_DEVICE_DEFAULT
 									     : from_conf;
+	/* A file of a file system, mounted or not: its device is looked for. */
+	in_fs = place_path(spec);
+	if (name)
+		snprintf(name, name_size, "%s", spec);
+	snprintf(node, sizeof(node), "%.*s", in_fs ? (int)(in_fs - 1 - spec) : (int)strlen(spec), spec);
+	spec = node;
 	if (is_tag(spec, tag, sizeof(tag))) {
 		found = blkid_evaluate_tag(tag, strchr(spec, '=') + 1, NULL);
 		if (!found)
@@ -95,12 +115,13 @@ int ohib_device_locate(const char *spec, char *path, size_t path_size, char *nam
 	real = realpath(spec, NULL);
 	if (!real)
 		return ohib_err_set(err, -errno, "%s: %s", spec, strerror(errno));
-	if (strlen(real) >= path_size)
+	if (!in_fs && !stat(real, &st) && S_ISREG(st.st_mode) && is_pinned(real))
+		return place_of_file(real, path, path_size, name, name_size, err);
+	if ((size_t)snprintf(path, path_size, "%s%s%s", real, in_fs ? ":" : "", in_fs ? in_fs : "") >= path_size)
 		return ohib_err_set(err, -ENAMETOOLONG, "%s: the name is too long", real);
-	strcpy(path, real);
-	if (name && !stat(path, &st) && S_ISBLK(st.st_mode))
+	if (name && !in_fs && !stat(path, &st) && S_ISBLK(st.st_mode))
 		lasting_name(path, name, name_size);
-	else if (name)
+	else if (name && !in_fs)
 		snprintf(name, name_size, "%s", path);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which block device is meant: by PARTUUID, label or path. */
+/* Which block device or file is meant: by PARTUUID, label or path. */
 #pragma once
 
 #include "util/err.h"
@@ -15,6 +15,7 @@ int ohib_conf_get(const char *key, char *value, size_t size);
  * The path of @spec: a path, or PARTUUID=, PARTLABEL=, UUID= or LABEL= with a value. @spec NULL: the
  * one that the configuration file names, else the default. @name (may be NULL) becomes what finds
  * the same device at the next boot: PARTUUID=… where it is a partition, else its path.
+ * A file that overlayctl image create made becomes NODE:/PATH (place.h), and UUID=…:/PATH by name.
  */
 int ohib_device_locate(const char *spec, char *path, size_t path_size, char *name, size_t name_size,
 		       struct ohib_err *err);
