@@ -39,6 +39,8 @@ int cmd_image_section(int argc, char **argv);
 int cmd_image_ps(int argc, char **argv);
 int cmd_image_dump(int argc, char **argv);
 int cmd_image_tables(int argc, char **argv);
+int cmd_image_create(int argc, char **argv);
+int cmd_image_place(int argc, char **argv);
 
 /* Run the row of @table that argv[1] names; @prefix is what the user typed so far. */
 int command_dispatch(const struct command *table, size_t n, const char *prefix, const char *about,

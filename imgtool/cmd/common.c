@@ -84,7 +84,7 @@ static error_t common_parse(int key, char *arg, struct argp_state *state)
 #define DEVICE_OPTION                                                                              \
 	{                                                                                          \
 		"device", 'd', "DEVICE", 0,                                                        \
-			"Device with the image: a path, PARTUUID=, PARTLABEL=, UUID= or LABEL=. "  \
+			"Device or file with the image: a path, PARTUUID=, PARTLABEL=, UUID= or LABEL=. "  \
 			"Default: device= in " OHIB_CONF ", else " OHIB_DEVICE_DEFAULT,            \
 			1                                                                          \
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* overlayctl image: the table of what can be asked about an image. */
+/* overlayctl image: the table of what can be asked about an image, and of what makes room for one. */
 #include "cmd/cmd.h"
 
 static const struct command image_subcommands[] = {
@@ -10,11 +10,13 @@ static const struct command image_subcommands[] = {
 	 cmd_image_tables},
 	{"verify", "read all of it and compare every checksum", cmd_image_verify},
 	{"section", "write one of its parts to stdout", cmd_image_section},
+	{"create", "make a file for it", cmd_image_create},
+	{"place", "print how a boot is told where it is", cmd_image_place},
 };
 
 int cmd_image(int argc, char **argv)
 {
 	return command_dispatch(
 		image_subcommands, ARRAY_SIZE(image_subcommands), "overlayctl image",
-		"Look into an overlay image. Nothing on the device is changed.", argc, argv);
+		"Look into an overlay image, or make a file for one.", argc, argv);
 }

@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "image/io.h"
 #include "image/locate.h"
+#include "image/place.h"
 #include "image/writer.h"
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -87,20 +88,22 @@ static void check_device(struct preflight *p)
 	p->device_bytes = d.size;
 	if (!d.is_block)
 		refuse(&p->refusals, 0, "", p->path,
-		       "a file cannot be written while its file system is frozen: name a block "
-		       "device");
+		       "it is a file that may move or change: one for an image is made with overlayctl "
+		       "image create");
 	snprintf(number, sizeof(number), "%u:%u", major(d.rdev), minor(d.rdev));
 	if (d.is_block && !device_is_lasting(number, 0))
 		refuse(&p->refusals, 0, "", p->path,
 		       "it is kept in a file or in memory (loop, zram): name a device on a disk");
 	image_dev_close(&d);
+	if (place_path(p->path))
+		preflight_file(p);
 	r = ohib_image_peek(p->path, &info, NULL);
 	if (!r && (info.state == OHIB_STATE_ARMED || info.state == OHIB_STATE_RESUMING)) {
 		refuse(&p->refusals, 0, "", p->path,
 		       "it holds a suspended machine (%s): resume it, or discard it with "
 		       "overlayctl cancel",
 		       ohib_state_name(info.state));
-	} else if (r == -ENODATA) {
+	} else if (r == -ENODATA && !place_path(p->path)) {
 		if (ohib_device_contents(p->path, holds, sizeof(holds), &err))
 			refuse(&p->refusals, 0, "", p->path, "%s", err.msg);
 		else if (holds[0])
@@ -173,6 +176,11 @@ static void check_trial(struct preflight *p)
 
 	if (!p->wants_switch)
 		refuse(&p->refusals, 0, "", "--trial", "is about a switch: give --next-kernel too");
+	if (place_path(p->path)) {
+		refuse(&p->refusals, 0, "", "--trial", "needs a partition of its own for the image: a "
+		       "file is on a disk that the trial must not write to");
+		return;
+	}
 	if (!p->device_bytes)
 		return;
 	if (ohib_writer_trial_room(p->device_bytes, image / 2, wanted, &offset, &bytes))
@@ -246,6 +254,8 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 		check_trial(p);
 	check_kernels(p);
 	preflight_keys(p);
+	if (place_path(p->path))
+		preflight_place(p);
 	if (!p->no_menu)
 		preflight_menu(p);
 	if (capture_check(&e))

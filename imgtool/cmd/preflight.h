@@ -48,6 +48,9 @@ struct machine;
 /* Would the initramfs that resumes it find the key, and take the image for this machine's? */
 void preflight_keys(struct preflight *p);
 void preflight_menu(struct preflight *p);
+/* Of an image in a file: was that one named which is mounted here, and do the boots look there? */
+void preflight_file(struct preflight *p);
+void preflight_place(struct preflight *p);
 void preflight_pids(struct preflight *p, const struct machine *m);
 
 struct json_object;
