@@ -54,16 +54,17 @@ static const char doc[] =
 	"  unlock      ask for what opens a sealed image, and keep it for the other commands of this boot\n"
 	"  mark-stale  an ordinary boot is going on: the image must not be resumed any more; one on trial only\n"
 	"              with --discard, a merge that was cut short is finished\n"
+	"  attempts    print how many attempts to resume it were counted, if there were any\n"
 	"  watch       (by resume) look after the layer of a trial\n"
 	"  baseline    write down the kernel's own sysctls, before anybody has changed one\n\n"
-	"Exit codes: 0 done (unlock, mark-stale, baseline), 1 failed and undone, 2 there is no image to resume, "
+	"Exit codes: 0 done (unlock, mark-stale, attempts, baseline), 1 failed and undone, 2 there is no image to resume, "
 	"3 failed and this kernel is not fit to go on, 4 the image does not open or is not to be trusted, "
 	"10 (mark-stale) a trial ended: resume exactly, 11 the file systems are half merged and must not be mounted.";
 
 enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r', OPT_DISCARD = 'd', OPT_ASK = 'a' };
 
 static const struct argp_option options[] = {
-	{ "image", OPT_IMAGE, "DEVICE", 0, "The overlay device", 0 },
+	{ "image", OPT_IMAGE, "DEVICE[:/FILE]", 0, "The overlay device, or a file by its path on the file system there", 0 },
 	{ "mode", OPT_MODE, "switch|exact", 0, "How to resume", 0 },
 	{ "reason", OPT_REASON, "TEXT", 0, "Why it is stale", 0 },
 	{ "discard", OPT_DISCARD, NULL, 0, "Also when it is on trial", 0 },
@@ -108,7 +109,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "resume|unlock|mark-stale|baseline|watch", doc, NULL, NULL,
+	static const struct argp argp = { options, parse, "resume|unlock|mark-stale|attempts|baseline|watch", doc, NULL, NULL,
 					  NULL };
 	struct opts o = { .mode = "switch", .reason = "another system was booted" };
 
@@ -121,6 +122,8 @@ int main(int argc, char **argv)
 		return reload_unlock(o.image, o.ask);
 	if (o.command && o.image && !strcmp(o.command, "mark-stale"))
 		return reload_mark_stale(o.image, o.reason, o.discard);
+	if (o.command && o.image && !strcmp(o.command, "attempts"))
+		return reload_attempts(o.image);
 	if (o.command && o.image && !strcmp(o.command, "watch"))
 		return reload_watch(o.image);
 	if (o.command && o.image && !strcmp(o.command, "resume")) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What every boot does: writes down the kernel's own sysctls, and marks an image that it goes past stale. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "config/config.h"
 #include "image/image.h"
@@ -46,5 +47,14 @@ int reload_mark_stale(const char *image, const char *reason, bool discard)
 		return RELOAD_UNDONE;
 	}
 	say("the suspended machine is discarded: %s", info.reason[0] ? info.reason : reason);
+	return 0;
+}
+
+int reload_attempts(const char *image)
+{
+	struct ohib_image_info info;
+
+	if (!ohib_image_peek(image, &info, NULL) && info.attempts)
+		printf("%u\n", info.attempts);
 	return 0;
 }

@@ -53,6 +53,8 @@ int reload_switch(const char *image);
 int reload_exact(const char *image);
 int reload_baseline(void);
 int reload_mark_stale(const char *image, const char *reason, bool discard);
+/* Print how many attempts to resume the image were counted; nothing when there were none. */
+int reload_attempts(const char *image);
 /* Finish a merge that a power cut ended: 0, RELOAD_UNMERGED, or RELOAD_TRIAL when it had not begun. */
 int reload_finish_keep(const char *image);
 /* Watch how full the trial's layer gets, for as long as there is one. */

@@ -29,7 +29,7 @@ installkernel()
 
 install()
 {
-	local stamps=$dracutsysrootdir/var/lib/overlayctl sum key_file
+	local stamps=$dracutsysrootdir/var/lib/overlayctl sum key_file place
 
 	# shellcheck disable=SC2034 # for the functions
 	OHIB_CONF=$dracutsysrootdir/etc/overlayctl.conf OHIB_MACHINE_ID=$dracutsysrootdir/etc/machine-id
@@ -38,11 +38,13 @@ install()
 	key_file=$(ohib_key_file "$kernel" "$outfile")
 	[[ -z $key_file ]] || inst_simple "$key_file"
 
-	inst_multiple cat dd kill mkdir readlink sleep blkid
+	inst_multiple cat kill mkdir readlink sleep blkid
 	inst_multiple -o dmsetup reboot
 	inst "$lib/overlay-reload"
 	inst_simple "$lib/boot-functions"
 	inst_multiple -o /etc/overlayctl.conf
+	place=$(ohib_place)
+	ohib_conf_place "$initdir/etc/overlayctl.conf" "$place"
 	# The first of the hooks: dracut starts udev after pre-udev, and journald before any.
 	inst_hook cmdline 00 "$moddir/overlayctl-pids.sh"
 	inst_hook pre-mount 00 "$moddir/overlayctl-resume.sh"
@@ -53,6 +55,7 @@ install()
 		echo "generator=dracut"
 		echo "reload_sha256=${sum%% *}"
 		ohib_stamp_keys "$key_file"
+		echo "device=$place"
 		echo "initrd=$outfile"
 	} >"$initdir$lib/stamp"
 	mkdir -p "$stamps"
