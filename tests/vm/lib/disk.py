@@ -62,9 +62,11 @@ def in_disk(folder, meta, command, *options, log):
          str(meta["root_size"]), meta["root_uuid"], *options, "--", *command], log=log)
 
 
-def finish(folder, meta, log, tree=None):
-    """Copy a tree in, regenerate what a boot reads and note where it is; the last step of every layer."""
-    script = ("set -e\n"
+def finish(folder, meta, log, tree=None, image_file=0):
+    """Copy a tree in, regenerate what a boot reads and note where it is; the last step of every layer.
+
+    image_file: make /overlay.image, of so many MB."""
+    script = ("set -e\n" + (f"overlayctl image create --size={image_file} /overlay.image\n" if image_file else "") +
               "for release in $(cut -d' ' -f2 /etc/vm-kernels); do\n"
               "	test -z \"$DEPMOD\" || depmod -a $release\n"
               "	if command -v dracut > /dev/null; then\n"
@@ -188,9 +190,9 @@ def provision(folder, log):
                 os.unlink(os.path.join(folder, name))
 
 
-def with_tool(disk, tree=None, etc=(), make=()):
+def with_tool(disk, tree=None, etc=(), make=(), image_file=0):
     """The disk with the tool installed by `make install` (with more arguments), or with the given install tree; etc:
-    (name, text) of files in its /etc."""
+    (name, text) of files in its /etc; image_file: the image is in a file of so many MB."""
     made = None
     if tree is None:
         made = tree = tempfile.mkdtemp(prefix="install.", dir=CACHE)
@@ -207,9 +209,10 @@ def with_tool(disk, tree=None, etc=(), make=()):
         def build(work, log):
             say("installing the tool in the machine")
             copy(disk, work)
-            finish(work, dict(disk.meta), log, tree)
+            finish(work, dict(disk.meta), log, tree, image_file)
             provision(work, log)
-        key = "-".join([os.path.basename(disk.folder), str(LAYER_VERSION), hash_tree(tree), hash_tree(PROVISION)])
+        key = "-".join([os.path.basename(disk.folder), str(LAYER_VERSION), hash_tree(tree), hash_tree(PROVISION)] +
+                       ([str(image_file)] if image_file else []))
         return cached("tool-" + uuid.uuid5(uuid.NAMESPACE_OID, key).hex[:16], build)
     finally:
         if made:
