@@ -7,9 +7,17 @@ _overlayctl()
 
 	case ${COMP_CWORD}:${COMP_WORDS[1]}:${COMP_WORDS[2]} in
 	1:*)	words='check hibernate status cancel keep revert image' ;;
-	2:image:*) words='info ps dump tables verify section' ;;
+	2:image:*) words='info ps dump tables verify section create place' ;;
 	*:image:info | *:image:ps | *:image:tables) words="$common $keys --json" ;;
 	*:image:dump) words="$common $keys --output=" ;;
+	*:image:create)
+		if [[ $cur != -* ]]; then
+			compopt -o filenames
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+		fi
+		words='--size= --help' ;;
+	*:image:place) words=$common ;;
 	*:image:verify) words="$common $keys --json --threads= --random=" ;;
 	*:image:section) words="$common $keys kallsyms btf vmcoreinfo config ghosts pfn-index snapshot-header" ;;
 	*:check:*) words="$common --json --next-kernel --trial --trial-size=" ;;
