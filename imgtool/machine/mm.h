@@ -15,6 +15,13 @@ struct m_page_src {
 	u64 where;	/* frame number, or page offset in the swap area */
 };
 
+static inline bool m_page_src_same(const struct m_page_src *a, const struct m_page_src *b)
+{
+	return a->kind == b->kind &&
+	       (a->kind == M_PAGE_ZERO || a->where == b->where) &&
+	       (a->kind != M_PAGE_SWAP || a->swap_type == b->swap_type);
+}
+
 /*
  * A private page of a mapping (anonymous, or a changed page of a private file mapping). Two pages
  * with the same source in two address spaces are shared copy-on-write and are to stay so.
@@ -74,6 +81,22 @@ struct m_mm {
 	VEC(struct m_page) pages; /* rising va, private pages of all mappings */
 	u32 nr_users;		/* processes that share it (CLONE_VM without CLONE_THREAD is refused) */
 };
+
+/* First page of @mm at or above @va. */
+static inline size_t m_mm_page_at(const struct m_mm *mm, u64 va)
+{
+	size_t lo = 0, hi = mm->pages.n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (mm->pages.v[mid].va < va)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
 
 /*
  * Memory with an identity of its own: memfd, /dev/zero or anonymous shared, SysV shm segment,

@@ -124,7 +124,10 @@ int space_sysv(struct restore *r, struct rproc *p, const struct m_vma *v);	/* sp
 int space_late(struct restore *r, struct rproc *p);	/* shared writable file mappings */
 int space_map_flags(struct restore *r, struct rproc *p, struct m_vma *v);
 bool space_is_private(const struct m_vma *v);
-int pages_fill(struct restore *r, struct rproc *p, struct m_mm *from, const bool *kept);
+/* Up to where a child of @from has @v already, from its start on; 0: nothing of it. */
+u64 space_kept(const struct m_vma *v, const struct m_mm *from);
+/* @kept[i]: space_kept() of the process's mapping i. */
+int pages_fill(struct restore *r, struct rproc *p, struct m_mm *from, const u64 *kept);
 /* After a rehearsal: is there memory for what it did not write? */
 int pages_room(struct restore *r);
 int mminfo_set(struct restore *r, struct rproc *p);

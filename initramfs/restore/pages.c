@@ -45,28 +45,6 @@ static int write_cmp(const void *a, const void *b)
 	return x->page->va < y->page->va ? -1 : x->page->va > y->page->va;
 }
 
-static bool same_src(const struct m_page *a, const struct m_page *b)
-{
-	return a->src.kind == b->src.kind && a->src.where == b->src.where &&
-	       (a->src.kind != M_PAGE_SWAP || a->src.swap_type == b->src.swap_type);
-}
-
-/* First page of @mm at or above @va. */
-static size_t lower_bound(const struct m_mm *mm, u64 va)
-{
-	size_t lo = 0, hi = mm->pages.n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (mm->pages.v[mid].va < va)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 static bool whole_huge(const struct m_mm *mm, const struct m_vma *v, size_t i)
 {
 	u64 base = mm->pages.v[i].va & ~(HUGE_SIZE - 1);
@@ -74,16 +52,18 @@ static bool whole_huge(const struct m_mm *mm, const struct m_vma *v, size_t i)
 
 	if (v->kind != M_VMA_ANON || v->nohugepage || base < v->start || base + HUGE_SIZE > v->end)
 		return false;
-	first = lower_bound(mm, base);
+	first = m_mm_page_at(mm, base);
 	return first + HUGE_PAGES <= mm->pages.n &&
 	       mm->pages.v[first].va == base &&
 	       mm->pages.v[first + HUGE_PAGES - 1].va == base + HUGE_SIZE - OHIB_PAGE_SIZE;
 }
 
+/* @kept: see space_kept(). */
 static int gather_vma(struct fill *f, const struct m_mm *mm, const struct m_vma *v,
-		      const struct m_mm *from, bool kept)
+		      const struct m_mm *from, u64 kept)
 {
-	size_t i = lower_bound(mm, v->start), j = kept ? lower_bound(from, v->start) : 0;
+	size_t i = m_mm_page_at(mm, v->start), j = kept ? m_mm_page_at(from, v->start) : 0;
+	size_t last = kept ? m_mm_page_at(from, kept) : 0;
 	u64 huge_base = ~0ull;
 	bool huge = false;
 
@@ -92,12 +72,12 @@ static int gather_vma(struct fill *f, const struct m_mm *mm, const struct m_vma 
 		struct page_write t = { .page = pg, .force = !(v->prot & PROT_WRITE) };
 		const struct m_page *old = NULL;
 
-		while (kept && j < from->pages.n && from->pages.v[j].va < pg->va)
+		while (j < last && from->pages.v[j].va < pg->va)
 			if (vec_push(&f->drop, from->pages.v[j++].va))
 				return -ENOMEM;
-		if (kept && j < from->pages.n && from->pages.v[j].va == pg->va)
+		if (j < last && from->pages.v[j].va == pg->va)
 			old = &from->pages.v[j++];
-		if (old && same_src(old, pg))
+		if (old && m_page_src_same(&old->src, &pg->src))
 			continue;
 		if (!old && pg->src.kind == M_PAGE_ZERO && v->kind == M_VMA_ANON)
 			continue;
@@ -109,7 +89,7 @@ static int gather_vma(struct fill *f, const struct m_mm *mm, const struct m_vma 
 		if (vec_push(&f->writes, t))
 			return -ENOMEM;
 	}
-	for (; kept && j < from->pages.n && from->pages.v[j].va < v->end; j++)
+	for (; j < last; j++)
 		if (vec_push(&f->drop, from->pages.v[j].va))
 			return -ENOMEM;
 	return 0;
@@ -231,7 +211,7 @@ static int drop_pages(struct restore *r, struct rproc *p, struct fill *f)
 	return 0;
 }
 
-int pages_fill(struct restore *r, struct rproc *p, struct m_mm *from, const bool *kept)
+int pages_fill(struct restore *r, struct rproc *p, struct m_mm *from, const u64 *kept)
 {
 	struct m_mm *mm = p->m->mm;
 	struct fill f = { 0 };

@@ -150,25 +150,24 @@ static int plan_births(struct restore *r)
 	return 0;
 }
 
-
-/* Number of pages that two address spaces have in common at the same address. */
-static u64 shared_pages(const struct m_mm *a, const struct m_mm *b)
+/* Number of pages that a process with @mm would have from a creator with @by. */
+static u64 shared_pages(const struct m_mm *mm, const struct m_mm *by)
 {
-	size_t i = 0, j = 0;
-	u64 n = 0;
+	const struct m_vma *v;
+	u64 n = 0, kept;
 
-	while (i < a->pages.n && j < b->pages.n) {
-		const struct m_page *x = &a->pages.v[i], *y = &b->pages.v[j];
+	for (size_t k = 0; k < mm->vmas.n; k++) {
+		v = &mm->vmas.v[k];
+		kept = v->nr_pages ? space_kept(v, by) : 0;
+		for (size_t i = v->first_page, j = kept ? m_mm_page_at(by, v->start) : 0;
+		     i < v->first_page + v->nr_pages && mm->pages.v[i].va < kept; i++) {
+			const struct m_page *x = &mm->pages.v[i];
 
-		if (x->va < y->va) {
-			i++;
-		} else if (y->va < x->va) {
-			j++;
-		} else {
-			n += x->src.kind == y->src.kind && x->src.where == y->src.where &&
-			     x->src.kind != M_PAGE_ZERO;
-			i++;
-			j++;
+			while (j < by->pages.n && by->pages.v[j].va < x->va)
+				j++;
+			n += j < by->pages.n && by->pages.v[j].va == x->va &&
+			     x->src.kind != M_PAGE_ZERO &&
+			     m_page_src_same(&x->src, &by->pages.v[j].src);
 		}
 	}
 	return n;

@@ -60,29 +60,53 @@ static bool is_late(const struct m_vma *v)
 	return v->kind == M_VMA_FILE && v->flags & MAP_SHARED && v->maywrite;
 }
 
-static bool same_mapping(const struct m_vma *a, const struct m_vma *b)
+/*
+ * Whether what @v begins with can be had by cutting @f. Protection is set anew, and locks are not
+ * inherited (kernel/fork.c, dup_mmap); the rest must be the same.
+ */
+static bool same_mapping(const struct m_vma *v, const struct m_vma *f)
 {
-	return a->start == b->start && a->kind == b->kind && a->prot == b->prot &&
-	       a->flags == b->flags && a->pgoff == b->pgoff && a->shmem == b->shmem &&
-	       (a->file == b->file ||
-		(a->file && b->file && a->file->inode_kaddr &&
-		 a->file->inode_kaddr == b->file->inode_kaddr)) &&
-	       a->maywrite == b->maywrite && a->dontfork == b->dontfork && !a->dontfork &&
-	       a->wipeonfork == b->wipeonfork && !a->wipeonfork && a->locked == b->locked &&
-	       a->hugepage == b->hugepage && a->nohugepage == b->nohugepage &&
-	       a->mergeable == b->mergeable && a->dontdump == b->dontdump &&
-	       a->seq_read == b->seq_read && a->rand_read == b->rand_read &&
-	       a->account == b->account &&
-	       !strcmp(a->anon_name, b->anon_name) &&
-	       (a->kind == M_VMA_ANON || a->kind == M_VMA_FILE || a->kind == M_VMA_SHMEM);
+	return v->kind == f->kind && v->flags == f->flags && v->shmem == f->shmem &&
+	       (v->kind == M_VMA_ANON || v->pgoff - f->pgoff == v->start - f->start) &&
+	       (v->file == f->file ||
+		(v->file && f->file && v->file->inode_kaddr &&
+		 v->file->inode_kaddr == f->file->inode_kaddr)) &&
+	       v->maywrite == f->maywrite && v->dontfork == f->dontfork && !v->dontfork &&
+	       v->wipeonfork == f->wipeonfork && !v->wipeonfork &&
+	       v->hugepage == f->hugepage && v->nohugepage == f->nohugepage &&
+	       v->mergeable == f->mergeable && v->dontdump == f->dontdump &&
+	       v->seq_read == f->seq_read && v->rand_read == f->rand_read &&
+	       v->account == f->account &&
+	       !strcmp(v->anon_name, f->anon_name) &&
+	       (v->kind == M_VMA_ANON || v->kind == M_VMA_FILE || v->kind == M_VMA_SHMEM);
 }
 
-static const struct m_vma *find_start(const struct m_mm *mm, u64 start)
+/* The mapping of @mm that has address @va. */
+static const struct m_vma *find_mapping(const struct m_mm *mm, u64 va)
 {
-	for (size_t i = 0; mm && i < mm->vmas.n; i++)
-		if (mm->vmas.v[i].start == start)
-			return &mm->vmas.v[i];
-	return NULL;
+	size_t lo = 0, hi = mm ? mm->vmas.n : 0;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (mm->vmas.v[mid].end <= va)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return mm && lo < mm->vmas.n && mm->vmas.v[lo].start <= va ? &mm->vmas.v[lo] : NULL;
+}
+
+/* One mapping is to stay one. It can be cut, and can grow at its end but not at its beginning. */
+u64 space_kept(const struct m_vma *v, const struct m_mm *from)
+{
+	const struct m_vma *f = find_mapping(from, v->start);
+
+	if (!f || !same_mapping(v, f) || is_late(v) ||
+	    (v->kind == M_VMA_SHMEM && v->shmem->kind == M_SHMEM_SYSV) ||
+	    (v->flags & MAP_GROWSDOWN && v->end != f->end))
+		return 0;
+	return v->end < f->end ? v->end : f->end;
 }
 
 static int unmap(struct restore *r, struct rtask *t, u64 start, u64 end)
@@ -93,8 +117,8 @@ static int unmap(struct restore *r, struct rtask *t, u64 start, u64 end)
 				    (unsigned long long)start, (unsigned long long)end) : 0;
 }
 
-/* Unmap all but the stub and what is kept (rising); @kept[i] belongs to mm->vmas.v[i]. */
-static int unmap_rest(struct restore *r, struct rtask *t, const struct m_mm *mm, const bool *kept)
+/* Unmap all but the stub and what is kept (rising); @kept[i]: space_kept() of mm->vmas.v[i]. */
+static int unmap_rest(struct restore *r, struct rtask *t, const struct m_mm *mm, const u64 *kept)
 {
 	u64 at = 0, stub_end = r->stub + REMOTE_STUB_LEN;
 	bool stub_done = false;
@@ -114,7 +138,7 @@ static int unmap_rest(struct restore *r, struct rtask *t, const struct m_mm *mm,
 		if (!ret)
 			ret = unmap(r, t, at, last ? USER_END : v->start);
 		if (!last)
-			at = v->end;
+			at = kept[i];
 	}
 	return ret;
 }
@@ -190,6 +214,18 @@ static int map_one(struct restore *r, struct rproc *p, const struct m_vma *v, st
 	return 0;
 }
 
+static int lock(struct restore *r, struct rproc *p, const struct m_vma *v)
+{
+	s64 ret = !v->locked ? 0 : remote_syscall(r_leader(p), SYS_mlock2, v->start, v->end - v->start,
+						  v->lockonfault ? MLOCK_ONFAULT : 0);
+
+	/* Locked it is: pages that cannot be touched (no access, behind a file's end) are not. */
+	if (ret == -ENOMEM && (v->kind != M_VMA_ANON || !(v->prot & (PROT_READ | PROT_WRITE))))
+		ret = 0;
+	return ret < 0 ? r_fail_pid(r, p->pid, (int)ret, "cannot lock %#llx",
+				    (unsigned long long)v->start) : 0;
+}
+
 /* What madvise, mlock and prctl said about a mapping. */
 int space_map_flags(struct restore *r, struct rproc *p, struct m_vma *v)
 {
@@ -213,15 +249,9 @@ int space_map_flags(struct restore *r, struct rproc *p, struct m_vma *v)
 			return r_fail_pid(r, p->pid, (int)ret, "madvise(%d) of %#llx fails",
 					  advice[i].advice, (unsigned long long)v->start);
 	}
-	if (v->locked) {
-		ret = remote_syscall(t, SYS_mlock2, v->start, len, v->lockonfault ? MLOCK_ONFAULT : 0);
-		/* Locked it is: pages that cannot be touched (no access, behind a file's end) are not. */
-		if (ret == -ENOMEM && (v->kind != M_VMA_ANON || !(v->prot & (PROT_READ | PROT_WRITE))))
-			ret = 0;
-		if (ret < 0)
-			return r_fail_pid(r, p->pid, (int)ret, "cannot lock %#llx",
-					  (unsigned long long)v->start);
-	}
+	ret = lock(r, p, v);
+	if (ret)
+		return (int)ret;
 	if (v->anon_name[0]) {
 		name = remote_put(t, 0, v->anon_name, strlen(v->anon_name) + 1);
 		/* 5.17, CONFIG_ANON_VMA_NAME: a label only. */
@@ -230,51 +260,13 @@ int space_map_flags(struct restore *r, struct rproc *p, struct m_vma *v)
 	return 0;
 }
 
-/* Keep what the child got from its creator, changed in length where that is all there is. */
-static int keep(struct restore *r, struct rproc *p, const struct m_mm *from, bool *kept)
-{
-	struct rtask *t = r_leader(p);
-	struct m_mm *mm = p->m->mm;
-	const struct m_vma *f;
-	u64 old, want, next;
-	s64 ret;
-
-	for (size_t i = 0; from && i < mm->vmas.n; i++) {
-		struct m_vma *v = &mm->vmas.v[i];
-
-		f = find_start(from, v->start);
-		kept[i] = f && same_mapping(v, f) && (!(v->flags & MAP_GROWSDOWN) || v->end == f->end) &&
-			  !(v->kind == M_VMA_SHMEM && v->shmem->kind == M_SHMEM_SYSV) && !is_late(v);
-	}
-	ret = unmap_rest(r, t, mm, kept);
-	for (size_t i = 0; from && !ret && i < mm->vmas.n; i++) {
-		struct m_vma *v = &mm->vmas.v[i];
-
-		if (!kept[i])
-			continue;
-		f = find_start(from, v->start);
-		old = f->end - f->start;
-		want = v->end - v->start;
-		next = i + 1 < mm->vmas.n ? mm->vmas.v[i + 1].start : USER_END;
-		if (want > old && f->end <= next) {
-			ret = remote_syscall(t, SYS_mremap, v->start, old, want, 0);
-			if (ret != (s64)v->start)
-				return r_fail_pid(r, p->pid, ret < 0 ? (int)ret : -EEXIST,
-						  "cannot grow mapping %#llx",
-						  (unsigned long long)v->start);
-			ret = 0;
-		}
-	}
-	return (int)ret;
-}
-
 static int settle_prot(struct restore *r, struct rproc *p, const struct m_vma *v)
 {
 	struct rtask *t = r_leader(p);
 	s64 ret = 0;
 
 	/* What was never touched loses its charge with the right to write (6.12: mprotect_fixup). */
-	if (v->kind == M_VMA_ANON && !v->nr_pages) {
+	if (was_writable(v) && v->kind == M_VMA_ANON && !v->nr_pages) {
 		ret = remote_poke(t, v->start, "", 1);
 		if (!ret)
 			ret = remote_syscall(t, SYS_madvise, v->start, OHIB_PAGE_SIZE, MADV_DONTNEED);
@@ -285,11 +277,39 @@ static int settle_prot(struct restore *r, struct rproc *p, const struct m_vma *v
 				    (unsigned long long)v->start) : 0;
 }
 
+/* Keep what the child got from its creator: cut, lengthened, and with its own protection. */
+static int keep(struct restore *r, struct rproc *p, const struct m_mm *from, u64 *kept)
+{
+	struct rtask *t = r_leader(p);
+	struct m_mm *mm = p->m->mm;
+	s64 ret;
+
+	for (size_t i = 0; i < mm->vmas.n; i++)
+		kept[i] = space_kept(&mm->vmas.v[i], from);
+	ret = unmap_rest(r, t, mm, kept);
+	for (size_t i = 0; !ret && i < mm->vmas.n; i++) {
+		struct m_vma *v = &mm->vmas.v[i];
+
+		if (!kept[i])
+			continue;
+		if (kept[i] < v->end) {
+			ret = remote_syscall(t, SYS_mremap, v->start, kept[i] - v->start,
+					     v->end - v->start, 0);
+			if (ret != (s64)v->start)
+				return r_fail_pid(r, p->pid, ret < 0 ? (int)ret : -EEXIST,
+						  "cannot grow mapping %#llx",
+						  (unsigned long long)v->start);
+		}
+		ret = v->prot == find_mapping(from, v->start)->prot ? 0 : settle_prot(r, p, v);
+	}
+	return (int)ret;
+}
+
 int space_build(struct restore *r, struct rproc *p, struct m_mm *from)
 {
 	struct rtask *t = r_leader(p);
 	struct m_mm *mm = p->m->mm;
-	_cleanup_free_ bool *kept = calloc(mm->vmas.n + 1, sizeof(*kept));
+	_cleanup_free_ u64 *kept = calloc(mm->vmas.n + 1, sizeof(*kept));
 	struct sent_fd sent = { .src = -1 };
 	int ret;
 
@@ -319,10 +339,14 @@ int space_build(struct restore *r, struct rproc *p, struct m_mm *from)
 			ret = settle_prot(r, p, &mm->vmas.v[i]);
 	if (!ret)
 		ret = vdso_map(r, p);
-	for (size_t i = 0; !ret && i < mm->vmas.n; i++)
-		if (!kept[i] && mm->vmas.v[i].kind != M_VMA_VDSO && mm->vmas.v[i].kind != M_VMA_VVAR &&
-		    !is_late(&mm->vmas.v[i]))
-			ret = space_map_flags(r, p, &mm->vmas.v[i]);
+	for (size_t i = 0; !ret && i < mm->vmas.n; i++) {
+		struct m_vma *v = &mm->vmas.v[i];
+
+		if (kept[i])
+			ret = lock(r, p, v);
+		else if (v->kind != M_VMA_VDSO && v->kind != M_VMA_VVAR && !is_late(v))
+			ret = space_map_flags(r, p, v);
+	}
 	if (!ret)
 		ret = mminfo_set(r, p);
 	if (ret)

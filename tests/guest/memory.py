@@ -82,16 +82,35 @@ def smaps(address, pid="self"):
     return found
 
 
-def frames(pid, address, pages):
-    """For each page its frame number; 0: not in memory."""
+def pagemap(pid, address, pages):
+    """What each page is in: its frame or its place in swap, and which of the two; 0: neither."""
     with open(f"/proc/{pid}/pagemap", "rb") as table:
         table.seek(address // PAGE * 8)
         entries = struct.unpack(f"={pages}Q", table.read(pages * 8))
-    return [entry & (1 << 55) - 1 if entry >> 63 else 0 for entry in entries]
+    return [entry & (3 << 62 | (1 << 55) - 1) if entry >> 62 else 0 for entry in entries]
+
+
+def frames(pid, address, pages):
+    """For each page its frame number; 0: not in memory."""
+    return [entry & (1 << 55) - 1 if entry >> 63 else 0 for entry in pagemap(pid, address, pages)]
 
 
 def swapped(pid, address, pages):
     """How many of the pages are in swap."""
-    with open(f"/proc/{pid}/pagemap", "rb") as table:
-        table.seek(address // PAGE * 8)
-        return sum(entry >> 62 & 1 for entry in struct.unpack(f"={pages}Q", table.read(pages * 8)))
+    return sum(entry >> 62 & 1 for entry in pagemap(pid, address, pages))
+
+
+def push_out():
+    """Fill memory until what was paged out has left the swap cache too, then give it back."""
+    pid = os.fork()
+    if not pid:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as out:
+            out.write("1000")
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+        size = (free + 64 * 1024) * 1024
+        hog = mmap(size)
+        for at in range(0, size, PAGE):
+            poke(hog + at, b"hog")
+        os._exit(0)
+    os.waitpid(pid, 0)

@@ -19,6 +19,7 @@ static const struct {
 	const char *argv[6];
 } cases[] = {
 	{ "processes", "processes.py", { "-k", "4" } },
+	{ "families", "families.py", { "-k", "2" } },
 	{ "files", "files.py", { "-k", "9" } },
 	{ "sockets", "sockets.py", { "-k", "4" } },
 	{ "sleeps", "sleeps.py", { "-k", "7" } },

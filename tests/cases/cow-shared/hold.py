@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pages that relatives share until one writes: still shared, still each one's own where they were written."""
+"""Pages that relatives share until one writes: still shared, still each one's own where they were written, and though the
+parent's mapping has become another one since."""
 
 import os
 import signal
 
 import memory
 from held import held, same
-from memory import PAGE, pattern
+from memory import ANON, FIXED, PAGE, PRIVATE, pattern
 
-PAGES = 8192
+PAGES, SPARE = 8192, 16
 CHILDREN = 5
 
 
@@ -17,8 +18,10 @@ def number(page):
 
 
 def setup():
-    p = {"at": memory.mmap(PAGES * PAGE), "children": []}
+    first = memory.mmap((SPARE + PAGES) * PAGE)
+    p = {"at": first + SPARE * PAGE, "children": []}
     memory.madvise(p["at"], PAGES * PAGE, "nohugepage")
+    memory.munmap(first, SPARE * PAGE)
     for page in range(PAGES):
         memory.poke(p["at"] + page * PAGE + page % 4000, number(page))
     ready, done = os.pipe()
@@ -28,6 +31,10 @@ def setup():
             run_child(p, child, done)
         p["children"].append(pid)
         os.read(ready, 1)
+    # what is mapped beside it becomes part of it
+    memory.mmap(SPARE * PAGE, flags=PRIVATE | ANON | FIXED, address=first)
+    memory.madvise(first, SPARE * PAGE, "nohugepage")
+    same(memory.smaps(p["at"])["start"], first, "beginning of the mapping")
     # what the parent writes after the fork is its own
     memory.poke(p["at"] + 100 * PAGE, b"parent")
     p["shared"] = [sharing(p, pid) for pid in p["children"]]
