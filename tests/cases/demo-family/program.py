@@ -19,10 +19,11 @@ def content(page):
 
 
 def used():
-    """KiB that are not to be had without taking them from somebody."""
+    """KiB that are not to be had without taking them from somebody, in memory and in swap: before a hibernate pages go
+    from one to the other."""
     with open("/proc/meminfo", encoding="ascii") as text:
         info = {line.split()[0]: int(line.split()[1]) for line in text}
-    return info["MemTotal:"] - info["MemAvailable:"]
+    return info["MemTotal:"] - info["MemAvailable:"] + info["SwapTotal:"] - info["SwapFree:"] - info["SwapCached:"]
 
 
 def child(me, at, request, reply):

@@ -30,22 +30,6 @@ def areas():
         return [(line.split()[0], line.split()[-1]) for line in list(lines)[1:]]
 
 
-def push_out():
-    """Fill memory until what was paged out has left the swap cache too, then give it back."""
-    pid = os.fork()
-    if not pid:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as out:
-            out.write("1000")
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-        size = (free + 64 * 1024) * 1024
-        hog = memory.mmap(size)
-        for at in range(0, size, PAGE):
-            memory.poke(hog + at, b"hog")
-        os._exit(0)
-    os.waitpid(pid, 0)
-
-
 LIBC.shmat.restype = ctypes.c_void_p
 
 
@@ -97,7 +81,7 @@ def setup():
         os._exit(0 if right and memory.peek(p["anon"] + 10 * PAGE, 7) == b"child's" else 1)
     for what, pages in ("anon", PAGES), ("shared", 500), ("file", 300):
         memory.madvise(p[what], pages * PAGE, "pageout")
-    push_out()
+    memory.push_out()
     assert used() > 4000, "hardly anything has been swapped out"
     assert segments_swapped() >= 200, "hardly anything of the segment has been swapped out"
     return p
