@@ -6,7 +6,6 @@
  * Reads: /proc/1/mountinfo, the devices, past every cache.
  * Context: after disk_fs_freeze(): nothing is written to a file, nothing is waited for.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,33 +14,16 @@
 
 #include "capture/parts.h"
 #include "disk/node.h"
+#include "disk/stack.h"
 #include "disk/super.h"
 #include "util/cleanup.h"
 
-static bool has_entries(const char *path)
-{
-	struct dirent *de;
-	bool any = false;
-	DIR *d = opendir(path);
-
-	while (d && (de = readdir(d)))
-		any |= de->d_name[0] != '.';
-	if (d)
-		closedir(d);
-	return any;
-}
-
 /* Is it made of other devices or of a file (LVM, LUKS, RAID, loop), which an initramfs need not put together? */
-static bool is_stacked(const char *dev, const char *node)
+static bool is_stacked(const char *dev)
 {
-	char path[64];
+	struct disk_layer layers[DISK_LAYERS_MAX];
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%.32s/slaves", dev);
-	if (!strncmp(node, "/dev/loop", 9) || has_entries(path))
-		return true;
-	/* a partition of such a device */
-	snprintf(path, sizeof(path), "/sys/dev/block/%.32s/../slaves", dev);
-	return has_entries(path);
+	return disk_stack("/sys", dev, layers) != 0;
 }
 
 static int add(struct json_object *list, const char *dev, const char *type, struct ohib_err *err)
@@ -61,7 +43,7 @@ static int add(struct json_object *list, const char *dev, const char *type, stru
 	o = json_object_new_object();
 	json_object_object_add(o, "dev", json_object_new_string(dev));
 	json_object_object_add(o, "node", json_object_new_string(node));
-	json_object_object_add(o, "stacked", json_object_new_boolean(is_stacked(dev, node)));
+	json_object_object_add(o, "stacked", json_object_new_boolean(is_stacked(dev)));
 	json_object_object_add(o, "type", json_object_new_string(type));
 	json_object_object_add(o, "offset", json_object_new_int(SUPER_OFFSET));
 	json_object_object_add(o, "bytes", json_object_new_string(hex));
@@ -133,7 +115,7 @@ static int find_again(struct json_object *list, const char *dev, const char *typ
 	json_object_object_add(o, "dev", json_object_new_string(dev));
 	json_object_array_add(list, o);
 	/* A snapshot of LVM, say, looks the same. */
-	if (is_stacked(dev, node))
+	if (is_stacked(dev))
 		return 0;
 	r = super_read(node, SUPER_OFFSET, sizeof(super), super, err);
 	if (r)

@@ -47,12 +47,16 @@ install()
 	inst_hook cmdline 00 "$moddir/overlayctl-pids.sh"
 	inst_hook pre-mount 00 "$moddir/overlayctl-resume.sh"
 
+	ohib_md_gently "$initdir"
+
 	sum=$(sha256sum "$dracutsysrootdir$lib/overlay-reload")
 	{
 		echo "version=$kernel"
 		echo "generator=dracut"
 		echo "reload_sha256=${sum%% *}"
 		ohib_stamp_keys "$key_file"
+		# 90crypt, 90lvm and 90mdraid were before
+		ohib_stamp_disks "$initdir"
 		echo "initrd=$outfile"
 	} >"$initdir$lib/stamp"
 	mkdir -p "$stamps"
