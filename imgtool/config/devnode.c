@@ -386,10 +386,11 @@ static void make_all(struct config_run *run, bool again, char *missing, size_t r
 			if (again != json_object_object_get_ex(o, "missing", NULL))
 				continue;
 			r = place_now(o, path, full, sizeof(full)) ? 0 : -ENODEV;
-			if (link)
-				r = to && dm_target_now(list, to, target, sizeof(target)) ? 0 : -ENODEV;
-			if (link && !r)
+			if (link && to && dm_target_now(list, to, target, sizeof(target)))
 				numbered_link(target, path, full, sizeof(full));
+			else if (link)
+				/* restore/devtmpfs.c has made it as it was: it leads to another device */
+				r = unlink(full) && errno != ENOENT ? -errno : -ENODEV;
 			if (!r && *path)
 				r = make_entry(o, target, full, &why);
 			if (!r && !json_object_object_get_ex(o, "mounted", NULL))
