@@ -71,15 +71,27 @@ def remake(depmod, in_machine=False):
     # a chroot does not show what the machine's disk needs
     needs = "" if in_machine else " --filesystems ext4 --add-drivers 'virtio_pci virtio_blk ext4'"
     return ("set -e\n"
-            "for release in $(cut -d' ' -f2 /etc/vm-kernels); do\n"
-            + ("	depmod -a $release\n" if depmod else "") +
+            "initramfs()\n"
+            "{\n"
+            + ("	depmod -a $1\n" if depmod else "") +
             "	if command -v dracut > /dev/null; then\n"
-            f"		dracut --force --hostonly{needs} /boot/initrd.img-$release $release\n"
-            "		continue\n"
+            f"		dracut --force --hostonly{needs} /boot/initrd.img-$1 $1\n"
+            "	elif [ -e /boot/initrd.img-$1 ]; then\n"
+            "		update-initramfs -u -k $1\n"
+            "	else\n"
+            "		update-initramfs -c -k $1\n"
             "	fi\n"
+            "}\n"
+            "if [ -d /etc/initramfs-tools/conf.d ]; then\n"
             f"	echo MODULES={INITRAMFS} > /etc/initramfs-tools/conf.d/vm-modules\n"
-            "	if [ -e /boot/initrd.img-$release ]; then u=-u; else u=-c; fi\n"
-            "	update-initramfs $u -k $release\n"
+            "fi\n"
+            # side by side: in the machine each takes a minute
+            "for release in $(cut -d' ' -f2 /etc/vm-kernels); do\n"
+            "	initramfs $release &\n"
+            "	jobs=\"$jobs $!\"\n"
+            "done\n"
+            "for job in $jobs; do\n"
+            "	wait $job\n"
             "done\n"
             "test -s /boot/grub/grubenv || grub-editenv /boot/grub/grubenv create\n"
             "update-grub\n")
