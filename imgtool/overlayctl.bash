@@ -20,8 +20,8 @@ _overlayctl()
 	*:image:place) words=$common ;;
 	*:image:verify) words="$common $keys --json --threads= --random=" ;;
 	*:image:section) words="$common $keys kallsyms btf vmcoreinfo config ghosts pfn-index snapshot-header" ;;
-	*:check:*) words="$common --json --next-kernel --trial --trial-size=" ;;
-	*:hibernate:*) words="$common $keys --next-kernel --trial --trial-size= --reboot --kexec --threads= --chunk-pages= --acceleration=" ;;
+	*:check:*) words="$common --json --next-kernel --trial --trial-size= --trial-in-clear" ;;
+	*:hibernate:*) words="$common $keys --next-kernel --trial --trial-size= --trial-in-clear --reboot --kexec --threads= --chunk-pages= --acceleration=" ;;
 	*:status:*) words="$common --json" ;;
 	*:cancel:* | *:keep:* | *:revert:*) words=$common ;;
 	*)	return ;;

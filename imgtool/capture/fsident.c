@@ -14,8 +14,17 @@
 
 #include "capture/parts.h"
 #include "disk/node.h"
+#include "disk/stack.h"
 #include "disk/super.h"
 #include "util/cleanup.h"
+
+/* Is it made of other devices or of a file (LVM, LUKS, RAID, loop), which an initramfs need not put together? */
+static bool is_stacked(const char *dev)
+{
+	struct disk_layer layers[DISK_LAYERS_MAX];
+
+	return disk_stack("/sys", dev, layers) != 0;
+}
 
 static int add(struct json_object *list, const char *dev, const char *type, struct ohib_err *err)
 {
@@ -34,7 +43,7 @@ static int add(struct json_object *list, const char *dev, const char *type, stru
 	o = json_object_new_object();
 	json_object_object_add(o, "dev", json_object_new_string(dev));
 	json_object_object_add(o, "node", json_object_new_string(node));
-	json_object_object_add(o, "stacked", json_object_new_boolean(disk_is_stacked(dev, node)));
+	json_object_object_add(o, "stacked", json_object_new_boolean(is_stacked(dev)));
 	json_object_object_add(o, "type", json_object_new_string(type));
 	json_object_object_add(o, "offset", json_object_new_int(SUPER_OFFSET));
 	json_object_object_add(o, "bytes", json_object_new_string(hex));
@@ -106,7 +115,7 @@ static int find_again(struct json_object *list, const char *dev, const char *typ
 	json_object_object_add(o, "dev", json_object_new_string(dev));
 	json_object_array_add(list, o);
 	/* A snapshot of LVM, say, looks the same. */
-	if (disk_is_stacked(dev, node))
+	if (is_stacked(dev))
 		return 0;
 	r = super_read(node, SUPER_OFFSET, sizeof(super), super, err);
 	if (r)

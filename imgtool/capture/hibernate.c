@@ -316,6 +316,7 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 				sleep(1);
 			}
 		}
+		md_agree();
 	}
 	fault_point(FAULT_WOKEN_THAW, NULL);
 	undo(run, switched);

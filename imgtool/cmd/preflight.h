@@ -19,6 +19,7 @@ struct preflight {
 	const char *wanted_kernel;	/* its argument; NULL: the newest other one */
 	bool trial;			/* --trial */
 	u64 trial_bytes;		/* --trial-size; 0: all the room there is */
+	bool trial_in_clear;		/* --trial-in-clear: also when the disks are encrypted */
 	struct kernel_data *kernel;	/* opened once, kept until preflight_free */
 	/* Filled in. */
 	char path[256];			/* the device */
@@ -52,6 +53,8 @@ void preflight_menu(struct preflight *p);
 void preflight_file(struct preflight *p);
 void preflight_place(struct preflight *p);
 void preflight_pids(struct preflight *p, const struct machine *m);
+/* Would the next kernel's initramfs put together what the file systems lie on? */
+void preflight_disks(struct preflight *p, const struct machine *m);
 
 struct json_object;
 struct json_object *preflight_json(const struct preflight *p);

@@ -23,8 +23,10 @@ static int translate(struct preflight *p, bool frozen, struct refusals *to, stru
 	if (r)
 		return r;
 	take_refusals(to, &m->refusals);
-	if (!frozen)
+	if (!frozen) {
 		preflight_pids(p, m);
+		preflight_disks(p, m);
+	}
 	machine_free(m);
 	return 0;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* --trial and --trial-size, of check and hibernate. */
+/* --trial and what belongs to it, of check and hibernate. */
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
 #include "cmd/preflight.h"
 #include "image/writer.h"
 
-enum { OPT_TRIAL = 512, OPT_TRIAL_SIZE };
+enum { OPT_TRIAL = 512, OPT_TRIAL_SIZE, OPT_TRIAL_IN_CLEAR };
 
 static const struct argp_option options[] = {
 	{"trial", OPT_TRIAL, NULL, 0,
@@ -14,6 +14,8 @@ static const struct argp_option options[] = {
 	 "as they were", 0},
 	{"trial-size", OPT_TRIAL_SIZE, "MB", 0,
 	 "Room behind the image for what is written meanwhile (default: all there is)", 0},
+	{"trial-in-clear", OPT_TRIAL_IN_CLEAR, NULL, 0,
+	 "On trial although the disks are encrypted and that room is not", 0},
 	{0},
 };
 
@@ -34,6 +36,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_TRIAL:
 		p->trial = true;
+		return 0;
+	case OPT_TRIAL_IN_CLEAR:
+		p->trial_in_clear = p->trial = true;
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

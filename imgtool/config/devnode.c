@@ -3,7 +3,7 @@
  * What udev and users made of /dev: links, owners, modes, and nodes and files made by hand. The nodes
  * that a driver has are the next kernel's own, with its numbers.
  *
- *	dev: {entries: [{path, type, mode, uid, gid, major, minor, kernel, driver, target, xattrs, data}]}
+ *	dev: {entries: [{path, type, mode, uid, gid, major, minor, kernel, driver, dm, target, xattrs, data}]}
  *
  * type is a letter of ls(1); parents come before children; path "" is /dev itself.
  */
@@ -112,6 +112,8 @@ static int add_entry(struct json_object *list, const char *path, const struct st
 			json_object_object_add(o, "kernel", json_object_new_boolean(1));
 		if (driver_of_major(block, major(st->st_rdev), buf, sizeof(buf)))
 			js_add_str(o, "driver", buf);
+		if (block && dm_identity(st->st_rdev, buf, sizeof(buf)))
+			js_add_str(o, "dm", buf);
 	}
 	if (S_ISREG(st->st_mode)) {
 		if (st->st_size > DATA_MAX) {
@@ -222,13 +224,35 @@ static int set_owner(struct json_object *o, const char *full, mode_t type)
 	return r;
 }
 
-/* 0: this kernel does not have the driver. */
+/* Where the entry is now; false: its device is not there. */
+static bool place_now(struct json_object *o, const char *path, char *full, size_t room)
+{
+	const char *dm = js_str(o, "dm");
+	char name[NAME_MAX + 1];
+
+	if (dm && !strncmp(path, "dm-", 3)) {
+		snprintf(full, room, DEV "/");
+		return dm_node_now(dm, name, sizeof(name)) && snprintf(full, room, DEV "/%s", name) < (int)room;
+	}
+	snprintf(full, room, DEV "%s%s", *path ? "/" : "", path);
+	return true;
+}
+
+/* 0: this kernel does not have the driver, or the device. */
 static dev_t number_of(struct json_object *o, bool block)
 {
+	const char *dm = js_str(o, "dm");
 	unsigned int major = (unsigned int)js_int(o, "major"), minor = (unsigned int)js_int(o, "minor");
 	const char *driver = js_str(o, "driver");
 	unsigned int now = driver ? major_of_driver(block, driver) : major;
 
+	if (dm) {
+		char full[NAME_MAX + 8], name[NAME_MAX + 1];
+		struct stat st;
+
+		snprintf(full, sizeof(full), DEV "/%s", dm_node_now(dm, name, sizeof(name)) ? name : "?");
+		return stat(full, &st) ? 0 : st.st_rdev;
+	}
 	/* Drivers with a number of their choice; of one that is not loaded the number is all there is. */
 	if (driver && !now && major >= 234) {
 		return 0;
@@ -249,9 +273,8 @@ static int make_file(struct json_object *o, const char *full)
 }
 
 /* A link is made although it leads nowhere when it did so before, or when it leads out of /dev. */
-static int make_link(struct json_object *o, const char *full, const char **why)
+static int make_link(struct json_object *o, const char *target, const char *full, const char **why)
 {
-	const char *target = js_str(o, "target");
 	struct json_object *dangling;
 	char old[PATH_MAX];
 	struct stat st;
@@ -287,16 +310,15 @@ static int make_link(struct json_object *o, const char *full, const char **why)
  * udev's /dev/char/M:N and /dev/block/M:N: the number in the name is this kernel's. Into @full; false: the
  * link is not one of these, or its device is not there.
  */
-static bool numbered_link(struct json_object *o, const char *path, char *full, size_t room)
+static bool numbered_link(const char *target, const char *path, char *full, size_t room)
 {
-	const char *target = js_str(o, "target");
 	bool block = !strncmp(path, "block/", 6);
 	unsigned int old_major, old_minor;
 	struct stat st;
 	char node[PATH_MAX + 8];
 
 	if ((!block && strncmp(path, "char/", 5)) ||
-	    sscanf(path + 5 + block, "%u:%u", &old_major, &old_minor) != 2 || !target ||
+	    sscanf(path + 5 + block, "%u:%u", &old_major, &old_minor) != 2 ||
 	    strncmp(target, "../", 3))
 		return false;
 	snprintf(node, sizeof(node), DEV "/%s", target + 3);
@@ -307,7 +329,8 @@ static bool numbered_link(struct json_object *o, const char *path, char *full, s
 	return true;
 }
 
-static int make_entry(struct json_object *o, const char *full, const char **why)
+/* @target: of a link. */
+static int make_entry(struct json_object *o, const char *target, const char *full, const char **why)
 {
 	mode_t type = mode_of(js_str(o, "type"));
 	struct stat st;
@@ -317,7 +340,7 @@ static int make_entry(struct json_object *o, const char *full, const char **why)
 
 	switch (type) {
 	case S_IFLNK:
-		return make_link(o, full, why);
+		return make_link(o, target, full, why);
 	case S_IFDIR:
 		if (exists && S_ISDIR(st.st_mode))
 			return 0;
@@ -352,18 +375,24 @@ static void make_all(struct config_run *run, bool again, char *missing, size_t r
 		for (size_t i = 0; i < js_len(list); i++) {
 			struct json_object *o = json_object_array_get_idx(list, i);
 			const char *path = js_str(o, "path"), *why = NULL;
-			char full[PATH_MAX + 8];
+			const char *to = js_str(o, "target");
+			char full[PATH_MAX + 8], target[PATH_MAX];
 			bool link = mode_of(js_str(o, "type")) == S_IFLNK;
 			int r;
 
 			if (!path || (*path && !path_is_plain(path)) || pass != link ||
-			    snprintf(full, sizeof(full), DEV "%s%s", *path ? "/" : "", path) >= PATH_MAX)
+			    strlen(path) >= PATH_MAX - sizeof(DEV))
 				continue;
 			if (again != json_object_object_get_ex(o, "missing", NULL))
 				continue;
-			if (link)
-				numbered_link(o, path, full, sizeof(full));
-			r = *path ? make_entry(o, full, &why) : 0;
+			r = place_now(o, path, full, sizeof(full)) ? 0 : -ENODEV;
+			if (link && to && dm_target_now(list, to, target, sizeof(target)))
+				numbered_link(target, path, full, sizeof(full));
+			else if (link)
+				/* restore/devtmpfs.c has made it as it was: it leads to another device */
+				r = unlink(full) && errno != ENOENT ? -errno : -ENODEV;
+			if (!r && *path)
+				r = make_entry(o, target, full, &why);
 			if (!r && !json_object_object_get_ex(o, "mounted", NULL))
 				r = set_owner(o, full, mode_of(js_str(o, "type")));
 			if (r == -ENODEV && again && strlen(missing) + strlen(path) + 2 < room)
@@ -404,14 +433,15 @@ int devnodes_renumbered(struct json_object *dev,
 		const char *path = js_str(o, "path");
 		char full[PATH_MAX + 8];
 		struct stat st;
+		bool there;
 
 		if (!path || !path_is_plain(path) || !json_object_object_get_ex(o, "kernel", NULL) ||
 		    (type != S_IFCHR && type != S_IFBLK))
 			continue;
-		snprintf(full, sizeof(full), DEV "/%s", path);
+		there = place_now(o, path, full, sizeof(full));
 		each(arg, type == S_IFBLK,
 		     makedev((unsigned int)js_int(o, "major"), (unsigned int)js_int(o, "minor")),
-		     !lstat(full, &st) && (st.st_mode & S_IFMT) == type ? st.st_rdev : 0);
+		     there && !lstat(full, &st) && (st.st_mode & S_IFMT) == type ? st.st_rdev : 0);
 	}
 	return 0;
 }

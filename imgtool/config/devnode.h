@@ -14,6 +14,14 @@ bool kernel_node_name(bool block, dev_t rdev, char *buf, size_t room);
 bool driver_of_major(bool block, unsigned int major, char *buf, size_t room);
 unsigned int major_of_driver(bool block, const char *driver);
 
+/* devnode_dm.c: what the device of device-mapper is, whatever its number; false: it is none. */
+#define DM_IDENTITY_MAX 300
+bool dm_identity(dev_t rdev, char *buf, size_t room);
+/* Its node now: "dm-3"; false: it is not there. */
+bool dm_node_now(const char *identity, char *name, size_t room);
+/* Where a link of the image kernel's time, of whose nodes @list tells, has to lead now; false: nowhere. */
+bool dm_target_now(struct json_object *list, const char *target, char *now, size_t room);
+
 /*
  * @each for every node that the kernel made both here and there: its number then and now (0: it is not
  * there any more).

@@ -8,6 +8,3 @@
 
 /* "/dev/" and the name of the block device with this number, as in mountinfo: "8:1"; -ENODEV: it is none. */
 int disk_node(const char *number, char node[DISK_NODE_LEN]);
-
-/* Is it made of other devices or of a file (LVM, LUKS, RAID, loop), which an initramfs need not put together? */
-bool disk_is_stacked(const char *number, const char *node);

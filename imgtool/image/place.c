@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "disk/node.h"
+#include "disk/stack.h"
 #include "disk/super.h"
 #include "image/image_format.h"
 #include "image/place.h"
@@ -159,6 +160,18 @@ static int node_of(const struct mount *m, char *node, size_t size)
 	return -ENODEV;
 }
 
+/*
+ * Is it made of other devices or of a file? A loop device by another name is an installer's: in the machine that
+ * the system is for, a disk has that name.
+ */
+static bool is_stacked(const char *number, const char *node)
+{
+	struct disk_layer layers[DISK_LAYERS_MAX];
+	int n = disk_stack("/sys", number, layers);
+
+	return n && (n != 1 || strncmp(layers[0].name, "loop", 4) || !strncmp(node, "/dev/loop", 9));
+}
+
 /* Could GRUB write to a file there, and an initramfs find it? The path on the file system goes to @path. */
 static int usable(const char *file, struct mount *m, char *node, size_t node_size, char *path, size_t path_size,
 		  struct ohib_err *err)
@@ -177,7 +190,7 @@ static int usable(const char *file, struct mount *m, char *node, size_t node_siz
 				    "ext2, ext3 or ext4: take a partition for the image", file, m->type);
 	if (node_of(m, node, node_size))
 		return ohib_err_set(err, -ENODEV, "%s: the device %s (%s) has no node", file, m->dev, m->source);
-	if (disk_is_stacked(m->dev, node))
+	if (is_stacked(m->dev, node))
 		return ohib_err_set(err, -EOPNOTSUPP, "%s is on %s, which is made of other devices (LVM, "
 				    "LUKS, RAID, loop), and GRUB cannot write there: take a partition for the "
 				    "image", file, node);

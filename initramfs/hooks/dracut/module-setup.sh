@@ -49,6 +49,8 @@ install()
 	inst_hook cmdline 00 "$moddir/overlayctl-pids.sh"
 	inst_hook pre-mount 00 "$moddir/overlayctl-resume.sh"
 
+	ohib_md_gently "$initdir"
+
 	sum=$(sha256sum "$dracutsysrootdir$lib/overlay-reload")
 	{
 		echo "version=$kernel"
@@ -56,6 +58,8 @@ install()
 		echo "reload_sha256=${sum%% *}"
 		ohib_stamp_keys "$key_file"
 		echo "device=$place"
+		# 90crypt, 90lvm and 90mdraid were before
+		ohib_stamp_disks "$initdir"
 		echo "initrd=$outfile"
 	} >"$initdir$lib/stamp"
 	mkdir -p "$stamps"

@@ -49,6 +49,7 @@ ohib_dracut_resume()
 	*)	ohib_pids_unpark
 		return 0 ;;
 	esac
+	[ "$ohib_mode" = exact ] || ohib_volumes
 	ohib_quiesce
 	ohib_resume "$ohib_at" "$ohib_mode" || ohib_dracut_stop
 	ohib_pids_unpark

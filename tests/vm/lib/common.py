@@ -39,7 +39,7 @@ def begin():
         os.execvp("sudo", ["sudo", keep, sys.executable] + sys.argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.makedirs(CACHE, exist_ok=True)
-    for kind in ("run", "switch", "faults", "shell", "install", "base", "packages", "tool"):
+    for kind in ("run", "switch", "faults", "shell", "install", "base", "packages", "root", "tool"):
         # What a killed run left behind.
         for path in glob.glob(os.path.join(CACHE, kind + "*.????????")):
             if os.path.getmtime(path) < time.time() - 86400:

@@ -176,7 +176,7 @@ class Machine:
         argv += self.extra
         if direct:
             argv += ["-kernel", self.disk.kernel(direct), "-initrd", self.disk.initrd(direct),
-                     "-append", f"root=UUID={self.disk.meta['root_uuid']} ro {CMDLINE} {append}".strip()]
+                     "-append", f"root={self.disk.root()} ro {CMDLINE} {append}".strip()]
         if self.interactive:
             self.process = subprocess.Popen(argv, preexec_fn=die_with_parent)
             return

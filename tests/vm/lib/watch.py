@@ -13,15 +13,16 @@ class Watch:
     """Yields the agent's messages as (words, text); text is what came with a "text" message."""
 
     def __init__(self, machine, stage_timeout, show_console=False, answers=()):
-        """answers: (pattern, text) to be typed when the console's last line, not ended yet, matches; each once,
-        in their order, and the last one again and again."""
+        """answers: (pattern, text) to be typed when a line of the console matches, ended or not: the kernel may
+        have said something behind a prompt; each once, in their order, and the last one again and again."""
         self.machine = machine
         self.stage_timeout = stage_timeout
         self.show_console = show_console
         # A panic is what is wanted.
         self.may_panic = False
         self.answers = list(answers)
-        self.answered = False
+        # The first line of the console that nobody has looked at for a prompt.
+        self.unasked = 0
         self.bad = []
         self.console_text = []
         # Lines of the console, messages and power-ons, with the time when they were seen.
@@ -52,13 +53,17 @@ class Watch:
 
     def answer(self):
         """Type what is asked for."""
-        line = self.console.rest.decode(errors="replace")
-        asked = next((row for row in self.answers if re.search(row[0], line)), None)
-        if asked and not self.answered:
-            self.machine.type(asked[1] + "\n")
-            if sum(row[0] == asked[0] for row in self.answers) > 1:
-                self.answers.remove(asked)
-        self.answered = bool(asked)
+        while self.answers and self.unasked <= len(self.console_text):
+            ended = self.unasked < len(self.console_text)
+            line = self.console_text[self.unasked] if ended else self.console.rest.decode(errors="replace")
+            asked = next((row for row in self.answers if re.search(row[0], line)), None)
+            if asked:
+                self.machine.type(asked[1] + "\n")
+                if sum(row[0] == asked[0] for row in self.answers) > 1:
+                    self.answers.remove(asked)
+            elif not ended:
+                break
+            self.unasked += 1
 
     def messages(self):
         """What has arrived since the last call."""
