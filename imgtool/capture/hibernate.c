@@ -300,7 +300,6 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 			ioctl(fd, BLKFLSBUF, 0);
 			close(fd);
 		}
-		ohib_writer_release(run->writer);
 		/*
 		 * This machine is the one owner from here on. Nothing else runs and the file
 		 * systems are frozen still: had the jump failed until now, the image could have
@@ -308,7 +307,7 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 		 */
 		r = fault_point(FAULT_WOKEN, err);
 		if (!r)
-			r = ohib_image_set_state(run->opts->writer.path, OHIB_STATE_SPENT, NULL, err);
+			r = ohib_writer_spend(run->writer, err);
 		if (r) {
 			last_words(run, err);
 			for (;;) {
