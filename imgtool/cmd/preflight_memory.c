@@ -44,7 +44,7 @@ static void plan_area(struct preflight *p, u64 need, char *why, size_t size)
 	if (p->trial)
 		image += p->trial_bytes ? p->trial_bytes : OHIB_TRIAL_MIN;
 	if (area_layout(p->device_bytes, image, need, &p->area, &lack))
-		snprintf(why, size, ", an overlay device that is %llu MB larger", mb(lack));
+		snprintf(why, size, ", take an overlay device that is %llu MB larger", mb(lack));
 	else
 		p->image_room = p->area.offset;
 }
