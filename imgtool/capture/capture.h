@@ -2,6 +2,7 @@
 /* Hibernates the running machine into an overlay image through the stock /dev/snapshot. */
 #pragma once
 
+#include "capture/area.h"
 #include "image/writer.h"
 #include "util/err.h"
 #include "util/types.h"
@@ -16,6 +17,7 @@ enum capture_stage {
 	CAPTURE_WRITE,		/* pages onto the device */
 	CAPTURE_ARM,		/* the header: from its end on the image is the machine */
 	CAPTURE_DOWN,		/* power off or reboot */
+	CAPTURE_PAGE_IN,	/* the machine goes on: the area on the overlay device is emptied */
 	CAPTURE_NR_STAGES,
 };
 
@@ -48,6 +50,7 @@ struct capture_report {
 struct capture_opts {
 	struct ohib_writer_opts writer;	/* max_pages, kernels and machine id are filled in when unset */
 	enum capture_ending ending;
+	struct area area;		/* swap on the overlay device; none: the machine's own is enough */
 	/*
 	 * The stage begins, or goes on (@done of @total pages, or bytes). From CAPTURE_SNAPSHOT on it must not
 	 * write to any file system, nor allocate much.
@@ -65,7 +68,7 @@ struct capture_opts {
 
 /*
  * Hibernate. Does not come back from a success: the machine goes down. It returns
- *	0 in the woken machine, *@woken told;
+ *	0 in the woken machine, *@woken told; @err may be set all the same, with what is left of the area;
  *	negative errno in the machine as it was, all undone, the image's state none (or stale).
  */
 int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,

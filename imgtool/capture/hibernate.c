@@ -3,7 +3,8 @@
  * The order of a hibernation, and its way back from every step.
  *
  *	what                            undone by
- *	0 page memory out               - (it comes back when it is used)
+ *	0 swap on the overlay device    swapoff
+ *	  page memory out               - (it comes back when it is used)
  *	1 claim the device: writing     abandon: none
  *	2 open /dev/snapshot            close (thaws as well)
  *	3 lock our memory               munlockall
@@ -38,6 +39,9 @@
 
 #include "capture/memory.h"
 #include "capture/parts.h"
+#include "image/unlock.h"
+#include "seal/derive.h"
+#include "seal/secret.h"
 #include "util/cleanup.h"
 #include "util/fault.h"
 #include "util/file.h"
@@ -53,6 +57,8 @@ struct run {
 	struct snapshot snap;
 	struct disk_fs_list disks;
 	struct json_object *config;
+	bool area;	/* there is one, on the overlay device */
+	struct secret *area_key;	/* NULL: it is not encrypted, or its key is in the image by now */
 	sigset_t old_mask;
 	enum capture_stage stage;
 	struct timespec stage_began;
@@ -110,6 +116,56 @@ static u64 machine_pages(void)
 	return (sum > top ? sum : top) + (16u << 20) / OHIB_PAGE_SIZE;
 }
 
+/* Signals are blocked: one that would end this program ends the paging. */
+static bool interrupted(void)
+{
+	static const int nr[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction how;
+	sigset_t pending;
+
+	sigpending(&pending);
+	for (size_t i = 0; i < ARRAY_SIZE(nr); i++)
+		if (sigismember(&pending, nr[i]) && !sigaction(nr[i], NULL, &how) &&
+		    how.sa_handler != SIG_IGN)
+			return true;
+	return false;
+}
+
+static const u8 *area_key(const struct run *run)
+{
+	return run->area_key ? run->area_key->data : NULL;
+}
+
+static int draw_area_key(struct run *run, struct ohib_err *err)
+{
+	int r = -ENOMEM;
+
+	run->area_key = secret_create(XTS_KEY_BYTES);
+	for (unsigned int at = 0; run->area_key && at < XTS_KEY_BYTES; at += DERIVE_BYTES) {
+		r = derive_new_key(run->area_key->data + at);
+		if (r)
+			break;
+	}
+	return r ? ohib_err_set(err, r, "no key for the swap area: %s", strerror(-r)) : 0;
+}
+
+static int page_out(struct run *run, struct ohib_err *err)
+{
+	const struct capture_opts *o = run->opts;
+	int r = 0;
+
+	if (o->area.bytes && o->writer.locks && o->writer.locks->nr)
+		r = draw_area_key(run, err);
+	if (!r && o->area.bytes)
+		r = area_begin(o->writer.path, &o->area, area_key(run), err);
+	run->area = !r && o->area.bytes;
+	if (!r)
+		r = memory_page_out(paging_progress, run, interrupted, err);
+	if (!r && interrupted())
+		r = ohib_err_set(err, -EINTR, "interrupted");
+	return r;
+}
+
 static int prepare(struct run *run, struct ohib_err *err)
 {
 	struct ohib_writer_opts wo = run->opts->writer;
@@ -127,6 +183,8 @@ static int prepare(struct run *run, struct ohib_err *err)
 		wo.machine_id = machine_id;
 	if (!wo.max_pages)
 		wo.max_pages = machine_pages();
+	if (run->area)
+		wo.room = run->opts->area.offset;
 	r = disk_fs_scan(&run->disks, err);
 	if (!r)
 		r = fault_point(FAULT_CLAIM, err);
@@ -171,6 +229,8 @@ static int freeze(struct run *run, struct ohib_err *err)
 		run->config = capture_config_create((const struct ohib_woken *)&woken_word, err);
 		r = run->config ? 0 : -ENOMEM;
 	}
+	if (!r && run->area)
+		r = area_tell(&o->area, area_key(run), run->config, err);
 	if (!r)
 		r = fault_point(FAULT_CONFIG, err);
 	if (!r && o->config)
@@ -194,14 +254,29 @@ static int freeze(struct run *run, struct ohib_err *err)
 	if (run->config)
 		json_object_put(run->config);
 	run->config = NULL;
+	secret_free(run->area_key);
+	run->area_key = NULL;
 	run->report->nr_frozen_fs = (unsigned int)run->disks.fs.n;
 	return r;
 }
 
+/* A failure of @what beside the one that is told already. */
+static void add_failure(struct ohib_err *err, const struct ohib_err *what)
+{
+	size_t n = err ? strlen(err->msg) : 0;
+
+	if (n)
+		snprintf(err->msg + n, sizeof(err->msg) - n, "; and %s", what->msg);
+	else
+		ohib_err_set(err, what->code, "%s", what->msg);
+}
+
 /* Everything back, latest first. @after_switch: only what is this process's own is there to undo.
  */
-static void undo(struct run *run, bool after_switch)
+static void undo(struct run *run, bool after_switch, struct ohib_err *err)
 {
+	struct ohib_err area = { 0 };
+
 	if (after_switch)
 		snapshot_forget(&run->snap);
 	else
@@ -211,6 +286,13 @@ static void undo(struct run *run, bool after_switch)
 	munlockall();
 	disk_fs_free(&run->disks);
 	ohib_writer_destroy(run->writer);
+	secret_free(run->area_key);
+	if (run->area && !after_switch) {
+		stage_begin(run, CAPTURE_PAGE_IN);
+		if (area_end(&area))
+			add_failure(err, &area);
+	}
+	stage_end(run);
 	sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
 }
 
@@ -260,11 +342,7 @@ static void abandon(struct run *run, struct ohib_err *err)
 	struct ohib_err why = {0};
 
 	while (ohib_writer_abandon(run->writer, err ? err->msg : NULL, &why)) {
-		if (err) {
-			size_t n = strlen(err->msg);
-
-			snprintf(err->msg + n, sizeof(err->msg) - n, "; and %s", why.msg);
-		}
+		add_failure(err, &why);
 		if (!ohib_writer_may_be_armed(run->writer))
 			return;
 		last_words(run, &why);
@@ -300,7 +378,6 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 			ioctl(fd, BLKFLSBUF, 0);
 			close(fd);
 		}
-		ohib_writer_release(run->writer);
 		/*
 		 * This machine is the one owner from here on. Nothing else runs and the file
 		 * systems are frozen still: had the jump failed until now, the image could have
@@ -308,7 +385,7 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 		 */
 		r = fault_point(FAULT_WOKEN, err);
 		if (!r)
-			r = ohib_image_set_state(run->opts->writer.path, OHIB_STATE_SPENT, NULL, err);
+			r = ohib_writer_spend(run->writer, err);
 		if (r) {
 			last_words(run, err);
 			for (;;) {
@@ -319,7 +396,7 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 		md_agree();
 	}
 	fault_point(FAULT_WOKEN_THAW, NULL);
-	undo(run, switched);
+	undo(run, switched, err);
 	return 0;
 }
 
@@ -335,15 +412,14 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 	woken_word.mode = OHIB_WOKEN_EXACT;
 	clock_gettime(CLOCK_MONOTONIC, &run.stage_began);
 	run.stage = CAPTURE_PAGE_OUT;
-	r = memory_page_out(paging_progress, &run, err);
-	if (r)
-		return r;
-	/* A ^C between the steps would leave a frozen machine. */
+	/* A ^C between the steps would leave a frozen machine, or one that swaps on the overlay device. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &run.old_mask);
-
-	stage_begin(&run, CAPTURE_PREPARE);
-	r = prepare(&run, err);
+	r = page_out(&run, err);
+	if (!r) {
+		stage_begin(&run, CAPTURE_PREPARE);
+		r = prepare(&run, err);
+	}
 	if (!r) {
 		stage_begin(&run, CAPTURE_FREEZE);
 		r = freeze(&run, err);
@@ -387,8 +463,7 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 		abandon(&run, err);
 	if (r && err && !err->code)
 		ohib_err_set(err, r, "it did not say why");
-	stage_end(&run);
-	undo(&run, false);
+	undo(&run, false, err);
 	return r;
 }
 

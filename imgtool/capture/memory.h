@@ -42,7 +42,8 @@ u64 memory_short_of_switch(const struct memory_use *u);
 
 /*
  * Page idle memory of other processes out until the snapshot can hold the rest, as far as that goes: what
- * is left the kernel pages out in the snapshot. @progress: bytes done, of how many.
+ * is left the kernel pages out in the snapshot. @progress: bytes done, of how many. @stop (may be NULL) ends it.
  * Context: everything runs; may be interrupted at any point, what was paged out comes back when it is used.
  */
-int memory_page_out(void (*progress)(void *arg, u64 done, u64 total), void *arg, struct ohib_err *err);
+int memory_page_out(void (*progress)(void *arg, u64 done, u64 total), void *arg, bool (*stop)(void),
+		    struct ohib_err *err);

@@ -36,6 +36,7 @@ struct pager {
 	u64 total;	/* what was too much at first */
 	void (*progress)(void *arg, u64 done, u64 total);
 	void *arg;
+	bool (*stop)(void);
 };
 
 static bool read_victim(pid_t pid, struct victim *v)
@@ -99,7 +100,7 @@ static bool look(struct pager *p)
 	excess = memory_excess(&p->use);
 	if (p->progress)
 		p->progress(p->arg, excess < p->total ? p->total - excess : 0, p->total);
-	return !excess || !p->use.swap_free;
+	return !excess || !p->use.swap_free || (p->stop && p->stop());
 }
 
 /* A line of maps; memory that is in no file on a disk is what goes to swap. */
@@ -173,9 +174,10 @@ static void wait_written(void)
 	}
 }
 
-int memory_page_out(void (*progress)(void *arg, u64 done, u64 total), void *arg, struct ohib_err *err)
+int memory_page_out(void (*progress)(void *arg, u64 done, u64 total), void *arg, bool (*stop)(void),
+		    struct ohib_err *err)
 {
-	struct pager p = { .progress = progress, .arg = arg };
+	struct pager p = { .progress = progress, .arg = arg, .stop = stop };
 	int r = memory_survey(&p.use, err);
 
 	if (r)

@@ -67,6 +67,7 @@ int cmd_check(int argc, char **argv)
 		json_print(preflight_json(&o.p));
 	} else {
 		preflight_print(&o.p);
+		preflight_print_paging(&o.p);
 		if (refused(&o.p.refusals))
 			printf("This machine cannot be suspended now: %zu reasons.\n",
 			       o.p.refusals.list.n);

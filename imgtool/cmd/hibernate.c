@@ -111,6 +111,7 @@ static const char *const stage_names[CAPTURE_NR_STAGES] = {
 	[CAPTURE_PREPARE] = "preparing",       [CAPTURE_FREEZE] = "freezing",
 	[CAPTURE_SNAPSHOT] = "copying memory", [CAPTURE_WRITE] = "writing",
 	[CAPTURE_ARM] = "arming the image",    [CAPTURE_DOWN] = "going down",
+	[CAPTURE_PAGE_IN] = "getting back what was paged out to the overlay device",
 };
 
 /*
@@ -139,14 +140,10 @@ static double seconds(const struct timespec *a, const struct timespec *b)
 	return (double)(b->tv_sec - a->tv_sec) + (double)(b->tv_nsec - a->tv_nsec) / 1e9;
 }
 
-/* Everything runs yet: whoever waits for the command is told as well. */
 static void tell_paging(const struct timespec *now, u64 done, u64 total)
 {
 	if (!done) {
 		console.began = console.last = *now;
-		printf("Paging out %llu MB that the copy of memory has no room for\n",
-		       (unsigned long long)(total >> 20));
-		fflush(stdout);
 	} else if (seconds(&console.last, now) < 0.5 && done < total) {
 		return;
 	}
@@ -235,6 +232,7 @@ static int capture(struct opts *o, struct ohib_woken *woken, struct capture_repo
 		   struct ohib_err *err)
 {
 	o->c.arg = o;
+	o->c.area = o->p.area;
 	o->c.writer.path = o->p.path;
 	o->c.writer.device = o->p.name;
 	o->c.writer.image_kernel = o->p.image_kernel;
@@ -263,6 +261,7 @@ static void announce(const struct opts *o)
 		       p->trial ? ", on trial" : "");
 	else
 		printf("Suspending to %s\n", p->name);
+	preflight_print_paging(p);
 	fflush(stdout);
 }
 
@@ -300,6 +299,8 @@ int cmd_hibernate(int argc, char **argv)
 		complain(&err);
 		return EXIT_FAILED;
 	}
+	/* What an earlier one could not get back; where it still cannot, preflight says so. */
+	area_end(NULL);
 	for (try = 1;; try++) {
 		r = preflight_run(&o.p, &err);
 		if (r)

@@ -38,6 +38,11 @@ const struct kernel_option kernel_options[] = {
 	{"SHMEM", KERNEL_IS_BOOT, "bringing back shared memory"},
 	{"TMPFS_XATTR", KERNEL_IS_BOOT, "bringing back tmpfs contents"},
 	{"BLK_DEV_DM", KERNEL_ON_TRIAL, "the layer over the disks"},
+	{"BLK_DEV_DM", KERNEL_HAS_AREA, "swap on the overlay device"},
+	{"DM_CRYPT", KERNEL_SEALS_AREA, "encrypted swap on the overlay device"},
+	{"CRYPTO_XTS", KERNEL_SEALS_AREA, "encrypted swap on the overlay device"},
+	{"CRYPTO_AES", KERNEL_SEALS_AREA, "encrypted swap on the overlay device"},
+	{"SWAP", KERNEL_HAS_AREA, "swap on the overlay device"},
 	{"DM_SNAPSHOT", KERNEL_ON_TRIAL, "the layer over the disks"},
 };
 const size_t nr_kernel_options = ARRAY_SIZE(kernel_options);

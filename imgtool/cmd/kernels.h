@@ -14,8 +14,9 @@ int kernel_find(const char *wanted, char *release, size_t size, struct ohib_err 
 /* Roles that a kernel can have here, as bits. */
 #define KERNEL_IS_IMAGE 1u	/* its machine is suspended */
 #define KERNEL_IS_BOOT 2u	/* it runs the reloader; for a switch that is the next kernel */
-
 #define KERNEL_ON_TRIAL 4u	/* the machine runs on a layer under it, or it may have to merge one */
+#define KERNEL_HAS_AREA 8u	/* it swaps on the overlay device */
+#define KERNEL_SEALS_AREA 16u	/* and encrypts what it writes there */
 
 struct kernel_option {
 	const char *name;	/* without CONFIG_ */

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "capture/capture.h"
-#include "capture/memory.h"
 #include "cmd/kernels.h"
 #include "cmd/preflight.h"
 #include "translate/translate.h"
@@ -21,6 +20,7 @@
 #include "image/locate.h"
 #include "image/place.h"
 #include "image/writer.h"
+#include "unlock/keys.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 
@@ -64,7 +64,8 @@ static void check_device(struct preflight *p)
 	struct ohib_image_info info;
 	struct ohib_err err = {0};
 	struct image_dev d;
-	char holds[64], number[32];
+	char holds[64], number[32], area[80];
+	u64 used;
 	int r;
 
 	r = ohib_device_locate(p->device, p->path, sizeof(p->path), p->name, sizeof(p->name), &err);
@@ -78,6 +79,12 @@ static void check_device(struct preflight *p)
 		       "this machine is on trial: end that with overlayctl keep or overlayctl revert");
 		return;
 	}
+	if (area_find(area, &used)) {
+		refuse(&p->refusals, 0, "", p->path, "%llu MB of this machine's memory are still paged out to it (%s): "
+		       "end programs until overlayctl cancel gets them back",
+		       (unsigned long long)used >> 20, area);
+		return;
+	}
 	r = image_dev_open(&d, p->path, IMAGE_DEV_CLAIM, &err);
 	if (r) {
 		refuse(&p->refusals, 0, "", p->path, "%s",
@@ -85,7 +92,8 @@ static void check_device(struct preflight *p)
 				   : err.msg);
 		return;
 	}
-	p->device_bytes = d.size;
+	p->device_bytes = p->image_room = d.size;
+	p->is_block = d.is_block;
 	if (!d.is_block)
 		refuse(&p->refusals, 0, "", p->path,
 		       "it is a file that may move or change: one for an image is made with overlayctl "
@@ -116,59 +124,6 @@ static void check_device(struct preflight *p)
 	}
 }
 
-static unsigned long long mb(u64 bytes)
-{
-	return (bytes + (1u << 20) - 1) >> 20;
-}
-
-/*
- * A copy of all memory in use must fit beside it into RAM: caches are dropped, the rest that is too much is
- * paged out. What can be neither is the limit.
- */
-static void check_memory(struct preflight *p)
-{
-	struct ohib_err err = {0};
-	struct memory_use u;
-	u64 fixed, swap, lack;
-
-	if (memory_survey(&u, &err)) {
-		refuse(&p->refusals, 0, "", "memory", "%s", err.msg);
-		return;
-	}
-	fixed = memory_stuck(&u, &swap);
-	if (fixed)
-		refuse(&p->refusals, 0, "", "memory",
-		       "%llu MB are in use, the copy beside them has room for %llu MB; caches and swap make up "
-		       "for all but %llu MB, which are the kernel's own or locked: end a program that locks memory",
-		       mb(u.in_use), mb(u.limit), mb(fixed));
-	if (swap)
-		refuse(&p->refusals, 0, "", "memory",
-		       "%llu MB are in use, the copy beside them has room for %llu MB; %llu MB would have to be "
-		       "paged out, and %llu MB of swap space are free: add a swap area of %llu MB, or end programs",
-		       mb(u.in_use), mb(u.limit), mb(memory_excess(&u) - fixed), mb(u.swap_free), mb(swap));
-	lack = p->wants_switch ? memory_short_of_switch(&u) : 0;
-	if (lack)
-		refuse(&p->refusals, 0, "", "memory",
-		       "%llu MB are in use and %llu MB in swap: while another kernel takes them over all has to be in "
-		       "RAM at once, which is %llu MB too small for it: end programs (an exact resume is possible)",
-		       mb(u.keep), mb(u.swapped), mb(lack));
-	p->page_out_bytes = fixed || swap ? 0 : memory_excess(&u);
-	p->estimate_bytes = u.in_use < u.limit ? u.in_use : u.limit;
-	if (!p->device_bytes)
-		return;
-	/* Memory packs to between a third and two thirds; the truth is known when it is written. */
-	if (p->device_bytes < p->estimate_bytes / 4)
-		refuse(&p->refusals, 0, "", p->path, "%llu MB are too few for %llu MB of memory",
-		       (unsigned long long)(p->device_bytes >> 20),
-		       (unsigned long long)(p->estimate_bytes >> 20));
-	else if (p->device_bytes < p->estimate_bytes * 2 / 3)
-		refuse(&p->warnings, 0, "", p->path,
-		       "%llu MB may be too few for %llu MB of memory; if so, hibernate fails and "
-		       "the machine goes on",
-		       (unsigned long long)(p->device_bytes >> 20),
-		       (unsigned long long)(p->estimate_bytes >> 20));
-}
-
 /* How large the image becomes is known when it is written; then this is decided for good. */
 static void check_trial(struct preflight *p)
 {
@@ -183,12 +138,12 @@ static void check_trial(struct preflight *p)
 	}
 	if (!p->device_bytes)
 		return;
-	if (ohib_writer_trial_room(p->device_bytes, image / 2, wanted, &offset, &bytes))
+	if (ohib_writer_trial_room(p->image_room, image / 2, wanted, &offset, &bytes))
 		refuse(&p->refusals, 0, "", p->path, "%llu MB have no room for a trial behind the image "
 		       "(%llu MB): take a larger device, or do without --trial",
-		       (unsigned long long)p->device_bytes >> 20,
+		       (unsigned long long)p->image_room >> 20,
 		       (unsigned long long)(wanted ? wanted : OHIB_TRIAL_MIN) >> 20);
-	else if (ohib_writer_trial_room(p->device_bytes, image, wanted, &offset, &bytes))
+	else if (ohib_writer_trial_room(p->image_room, image, wanted, &offset, &bytes))
 		refuse(&p->warnings, 0, "", p->path, "there may be no room for a trial behind the image; if "
 		       "so, hibernate fails and the machine goes on");
 }
@@ -223,17 +178,19 @@ static void check_kernel(struct preflight *p, const char *release, unsigned int 
 
 static void check_kernels(struct preflight *p)
 {
-	unsigned int trial = p->trial ? KERNEL_ON_TRIAL : 0;
+	unsigned int trial = p->trial ? KERNEL_ON_TRIAL : 0, image = KERNEL_IS_IMAGE;
 	struct ohib_err err = {0};
 	struct utsname un;
 
 	uname(&un);
 	snprintf(p->image_kernel, sizeof(p->image_kernel), "%s", un.release);
+	if (p->area.bytes)
+		image |= KERNEL_HAS_AREA | (p->keys && p->keys->nr ? KERNEL_SEALS_AREA : 0);
 	if (!p->wants_switch) {
-		check_kernel(p, p->image_kernel, KERNEL_IS_IMAGE | KERNEL_IS_BOOT);
+		check_kernel(p, p->image_kernel, image | KERNEL_IS_BOOT);
 		return;
 	}
-	check_kernel(p, p->image_kernel, KERNEL_IS_IMAGE | trial);
+	check_kernel(p, p->image_kernel, image | trial);
 	if (kernel_find(p->wanted_kernel, p->next_kernel, sizeof(p->next_kernel), &err)) {
 		refuse(&p->refusals, 0, "", "next kernel", "%s", err.msg);
 		return;
@@ -249,7 +206,7 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 	if (geteuid())
 		return ohib_err_set(err, -EPERM, "only root can look at the whole machine");
 	check_device(p);
-	check_memory(p);
+	preflight_memory(p);
 	if (p->trial)
 		check_trial(p);
 	check_kernels(p);
@@ -305,6 +262,7 @@ struct json_object *preflight_json(const struct preflight *p)
 	json_object_object_add(o, "device_bytes", json_object_new_uint64(p->device_bytes));
 	json_object_object_add(o, "estimate_bytes", json_object_new_uint64(p->estimate_bytes));
 	json_object_object_add(o, "page_out_bytes", json_object_new_uint64(p->page_out_bytes));
+	json_object_object_add(o, "overlay_swap_bytes", json_object_new_uint64(p->area.bytes));
 	json_object_object_add(o, "refusals", list_json(&p->refusals));
 	json_object_object_add(o, "warnings", list_json(&p->warnings));
 	return o;

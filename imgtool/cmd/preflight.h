@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "capture/area.h"
 #include "machine/refusal.h"
 #include "util/err.h"
 #include "util/types.h"
@@ -25,8 +26,11 @@ struct preflight {
 	char path[256];			/* the device */
 	char name[300];			/* how it is found again at boot */
 	char image_kernel[65], next_kernel[65]; /* the latter empty: exact resume */
+	bool is_block;			/* a device, not a file */
 	u64 device_bytes, estimate_bytes;
 	u64 page_out_bytes;		/* will have to go to swap first */
+	struct area area;		/* swap on the overlay device for it; none: not needed, or not possible */
+	u64 image_room;			/* of device_bytes, what is before that */
 	struct refusals refusals;
 	struct refusals warnings;	/* worth telling, stand against nothing */
 };
@@ -46,6 +50,8 @@ int preflight_translate(struct preflight *p, struct ohib_err *err);
 int preflight_frozen(struct preflight *p, struct refusals *frozen, struct ohib_err *err);
 
 struct machine;
+/* Does what is in use fit into the copy, and what does not fit into swap? */
+void preflight_memory(struct preflight *p);
 /* Would the initramfs that resumes it find the key, and take the image for this machine's? */
 void preflight_keys(struct preflight *p);
 void preflight_menu(struct preflight *p);
@@ -59,3 +65,5 @@ void preflight_disks(struct preflight *p, const struct machine *m);
 struct json_object;
 struct json_object *preflight_json(const struct preflight *p);
 void preflight_print(const struct preflight *p);
+/* What will have to be paged out, and to where; nothing when all fits. */
+void preflight_print_paging(const struct preflight *p);

@@ -13,7 +13,7 @@
 #include "cmd/preflight.h"
 #include "disk/stack.h"
 #include "machine/machine.h"
-#include "trial/dm.h"
+#include "dm/dm.h"
 #include "trial/trial.h"
 #include "util/cleanup.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "capture/area.h"
 #include "cmd/cmd.h"
 #include "trial/trial.h"
 
@@ -26,6 +27,17 @@ static void print_room(void)
 	if (!trial_usage(&u, NULL) && u.total)
 		printf("Taken: %llu of %llu MB.\n", (unsigned long long)u.used >> 11,
 		       (unsigned long long)u.total >> 11);
+}
+
+/* What a hibernate's swap on the overlay device still holds of the running machine. */
+static void print_area(void)
+{
+	char node[80];
+	u64 used;
+
+	if (area_find(node, &used))
+		printf("%llu MB of the running machine's memory are paged out to the device (%s): overlayctl cancel gets "
+		       "them back.\n", (unsigned long long)used >> 20, node);
 }
 
 static void print(const struct ohib_image_info *i)
@@ -88,7 +100,9 @@ int cmd_status(int argc, char **argv)
 	struct ohib_image_info info = {0};
 	struct ohib_err err = {0};
 	struct common_opts o = {0};
-	char path[256];
+	struct json_object *json;
+	char path[256], area[80];
+	u64 used;
 	int r;
 
 	common_opts_parse(&common_argp, doc, argc, argv, &o);
@@ -99,9 +113,14 @@ int cmd_status(int argc, char **argv)
 		complain(&err);
 		return exit_code_of(r);
 	}
-	if (o.json)
-		json_print(json_image_info(&info));
-	else
+	if (!o.json) {
 		print(&info);
+		print_area();
+		return ohib_state_waits(info.state) ? EXIT_OK : EXIT_NO_IMAGE;
+	}
+	json = json_image_info(&info);
+	if (area_find(area, &used))
+		json_object_object_add(json, "running_paged_out_bytes", json_object_new_uint64(used));
+	json_print(json);
 	return ohib_state_waits(info.state) ? EXIT_OK : EXIT_NO_IMAGE;
 }

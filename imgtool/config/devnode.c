@@ -5,7 +5,8 @@
  *
  *	dev: {entries: [{path, type, mode, uid, gid, major, minor, kernel, driver, dm, target, xattrs, data}]}
  *
- * type is a letter of ls(1); parents come before children; path "" is /dev itself.
+ * type is a letter of ls(1); parents come before children; path "" is /dev itself. "passing" is the node of a
+ * device that the hibernation itself has made, and links to it: known so that udev's records of it go, made nowhere.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "config/devnode.h"
+#include "dm/dm.h"
 #include "util/cleanup.h"
 
 #define DEV "/dev"
@@ -75,6 +77,15 @@ static void add_xattrs(struct json_object *o, const char *full)
 		json_object_put(x);
 }
 
+/* Does @name, of a node or at the end of a link, mean the device that is there for the hibernation alone? */
+static bool is_passing(const char *name)
+{
+	const char *base = strrchr(name, '/');
+
+	base = base ? base + 1 : name;
+	return !strcmp(base, DM_AREA) || dm_is(base, DM_AREA);
+}
+
 static int add_entry(struct json_object *list, const char *path, const struct stat *st, bool mounted,
 		     struct refusals *rows)
 {
@@ -103,6 +114,8 @@ static int add_entry(struct json_object *list, const char *path, const struct st
 			return -errno;
 		buf[n] = '\0';
 		js_add_str(o, "target", buf);
+		if (is_passing(buf))
+			json_object_object_add(o, "passing", json_object_new_boolean(1));
 		json_object_object_add(o, "dangling", json_object_new_boolean(access(full, F_OK)));
 	}
 	if (S_ISCHR(st->st_mode) || block) {
@@ -110,6 +123,8 @@ static int add_entry(struct json_object *list, const char *path, const struct st
 		js_add_int(o, "minor", minor(st->st_rdev));
 		if (kernel_node_name(block, st->st_rdev, buf, sizeof(buf)) && !strcmp(buf, path))
 			json_object_object_add(o, "kernel", json_object_new_boolean(1));
+		if (block && is_passing(path))
+			json_object_object_add(o, "passing", json_object_new_boolean(1));
 		if (driver_of_major(block, major(st->st_rdev), buf, sizeof(buf)))
 			js_add_str(o, "driver", buf);
 		if (block && dm_identity(st->st_rdev, buf, sizeof(buf)))
@@ -383,7 +398,8 @@ static void make_all(struct config_run *run, bool again, char *missing, size_t r
 			if (!path || (*path && !path_is_plain(path)) || pass != link ||
 			    strlen(path) >= PATH_MAX - sizeof(DEV))
 				continue;
-			if (again != json_object_object_get_ex(o, "missing", NULL))
+			if (again != json_object_object_get_ex(o, "missing", NULL) ||
+			    json_object_object_get_ex(o, "passing", NULL))
 				continue;
 			r = place_now(o, path, full, sizeof(full)) ? 0 : -ENODEV;
 			if (link && to && dm_target_now(list, to, target, sizeof(target)))
@@ -441,7 +457,8 @@ int devnodes_renumbered(struct json_object *dev,
 		there = place_now(o, path, full, sizeof(full));
 		each(arg, type == S_IFBLK,
 		     makedev((unsigned int)js_int(o, "major"), (unsigned int)js_int(o, "minor")),
-		     there && !lstat(full, &st) && (st.st_mode & S_IFMT) == type ? st.st_rdev : 0);
+		     there && !json_object_object_get_ex(o, "passing", NULL) && !lstat(full, &st) &&
+		     (st.st_mode & S_IFMT) == type ? st.st_rdev : 0);
 	}
 	return 0;
 }
@@ -451,9 +468,10 @@ bool devnodes_had(struct json_object *dev, const char *path)
 	struct json_object *list = js_arr(dev, "entries");
 
 	for (size_t i = 0; i < js_len(list); i++) {
-		const char *p = js_str(json_object_array_get_idx(list, i), "path");
+		struct json_object *o = json_object_array_get_idx(list, i);
+		const char *p = js_str(o, "path");
 
-		if (p && !strcmp(p, path))
+		if (p && !strcmp(p, path) && !json_object_object_get_ex(o, "passing", NULL))
 			return true;
 	}
 	return false;

@@ -69,6 +69,8 @@ static int restore(struct config_run *run)
 		const struct m_swap_area *a = &run->m->system.swaps.v[i];
 		char path[160], object[128];
 
+		if (a->passing)
+			continue;
 		snprintf(object, sizeof(object), "swap %s", a->path ? a->path : a->devname);
 		if (!config_swap_find(a, path, sizeof(path)))
 			config_left(run, object, "there is no such swap area any more");

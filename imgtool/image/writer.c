@@ -198,7 +198,9 @@ int ohib_writer_create(const struct ohib_writer_opts *opts, struct ohib_writer *
 	if (w->opts.chunk_pages > OHIB_CHUNK_PAGES_MAX)
 		w->opts.chunk_pages = OHIB_CHUNK_PAGES_MAX;
 
-	r = image_dev_open(&w->dev, opts->path, IMAGE_DEV_WRITE, err);
+	r = image_dev_open(&w->dev, opts->path, opts->room ? IMAGE_DEV_SHARE : IMAGE_DEV_WRITE, err);
+	if (!r && opts->room && opts->room < w->dev.size)
+		w->dev.size = opts->room;
 	if (!r && w->dev.size < 2 * OHIB_DATA_OFFSET)
 		r = ohib_err_set(err, -ENOSPC, "%s is too small for an image", opts->path);
 	if (!r)
@@ -238,9 +240,14 @@ const u8 *ohib_writer_uuid(const struct ohib_writer *w)
 	return w->state.hdr.uuid;
 }
 
-void ohib_writer_release(struct ohib_writer *w)
+int ohib_writer_spend(struct ohib_writer *w, struct ohib_err *err)
 {
+	int r = image_state_load(&w->dev, &w->state, err);
+
+	if (!r)
+		r = image_state_move(&w->dev, &w->state, OHIB_STATE_SPENT, NULL, err);
 	image_dev_close(&w->dev);
+	return r;
 }
 
 int ohib_writer_trial_room(u64 device, u64 end, u64 wanted, u64 *offset, u64 *bytes)

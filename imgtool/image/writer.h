@@ -15,6 +15,8 @@
 struct ohib_writer_opts {
 	const char *path;		/* block device or preallocated file */
 	const char *device;		/* name to be found by later; NULL: path */
+	u64 room;			/* bytes from the device's beginning that it may use; the rest is held by somebody who
+					 * has claimed the device for this machine. 0: all, and it is claimed here */
 	const char *image_kernel;
 	const char *next_kernel;	/* NULL or empty: exact resume */
 	const char *machine_id;		/* NULL: none */
@@ -59,10 +61,11 @@ int ohib_writer_section(struct ohib_writer *w, enum ohib_section id, const void 
 int ohib_writer_snapshot_taken(struct ohib_writer *w, struct ohib_err *err);
 
 /*
- * Close the device: for a writer that stands in an image and was put back. It stays open over the
- * snapshot: closing it before would leave udev, which is frozen, an event that it has not read.
+ * For a writer that stands in an image and was put back: that image, which is on the device by then, becomes
+ * spent, and the device is closed. It stays open over the snapshot: closing it before would leave udev, which
+ * is frozen, an event that it has not read.
  */
-void ohib_writer_release(struct ohib_writer *w);
+int ohib_writer_spend(struct ohib_writer *w, struct ohib_err *err);
 /* What is known of keys is wiped: nothing more can be written. Done by arm and destroy as well. */
 void ohib_writer_forget_keys(struct ohib_writer *w);
 

@@ -20,6 +20,10 @@ struct m_swap_area {
 	u8 fs_uuid[16];		/* of a file's file system */
 	bool has_fs_uuid;
 	bool file;
+	bool passing;		/* was there for the hibernation alone: read, but not to be swapped on */
+	u64 first_block;	/* of a passing one, on its device; extents count from the device's beginning */
+	u8 key[64];		/* it was encrypted: see seal/xts.h */
+	bool has_key;
 	s32 prio;
 	u32 swapon_flags;	/* SWAP_FLAG_* that bring priority and discarding back */
 	u64 pages;		/* slots, the header's among them */

@@ -68,17 +68,52 @@ struct json_object *swap_areas_json(void)
 	return array;
 }
 
-static bool parse_uuid(const char *hex, u8 uuid[16])
+static bool parse_hex(const char *hex, u8 *bytes, size_t n)
 {
 	char digits[3] = "";
 
-	if (strlen(hex) != 32 || strspn(hex, "0123456789abcdef") != 32)
+	if (strlen(hex) != 2 * n || strspn(hex, "0123456789abcdef") != 2 * n)
 		return false;
-	for (size_t b = 0; b < 16; b++) {
+	for (size_t b = 0; b < n; b++) {
 		memcpy(digits, hex + 2 * b, 2);
-		uuid[b] = (u8)strtoul(digits, NULL, 16);
+		bytes[b] = (u8)strtoul(digits, NULL, 16);
 	}
 	return true;
+}
+
+/* The area's own blocks were counted from @offset bytes of another device. False: that is none. */
+static bool move_extents(struct m_swap_area *a, s64 offset)
+{
+	u64 blocks = (u64)offset / OHIB_PAGE_SIZE;
+	struct m_swap_extent *e;
+
+	if (offset < 0 || offset % OHIB_PAGE_SIZE)
+		return false;
+	for (size_t i = 0; i < a->extents.n; i++)
+		if (a->extents.v[i].start_block > (u64)INT64_MAX / OHIB_PAGE_SIZE - blocks)
+			return false;
+	for (size_t i = 0; i < a->extents.n; i++) {
+		e = &a->extents.v[i];
+		e->start_block += blocks;
+	}
+	a->first_block = blocks;
+	return true;
+}
+
+/* False: not what area_tell() writes. */
+static bool apply_passing(struct m_swap_area *a, struct json_object *o, struct json_object *offset)
+{
+	struct json_object *key;
+
+	a->passing = true;
+	if (json_object_object_get_ex(o, "key", &key)) {
+		const char *hex = json_object_get_string(key);
+
+		a->has_key = hex && parse_hex(hex, a->key, sizeof(a->key));
+		if (!a->has_key)
+			return false;
+	}
+	return json_object_is_type(offset, json_type_int) && move_extents(a, json_object_get_int64(offset));
 }
 
 void swap_areas_apply(struct m_system *s, struct json_object *array)
@@ -86,7 +121,8 @@ void swap_areas_apply(struct m_system *s, struct json_object *array)
 	if (!json_object_is_type(array, json_type_array))
 		return;
 	for (size_t i = 0; i < json_object_array_length(array); i++) {
-		struct json_object *o = json_object_array_get_idx(array, i), *path, *uuid;
+		struct json_object *o = json_object_array_get_idx(array, i), *path, *uuid, *offset;
+		bool passing = json_object_object_get_ex(o, "offset", &offset);
 
 		if (!json_object_object_get_ex(o, "path", &path) ||
 		    !json_object_object_get_ex(o, "uuid", &uuid) ||
@@ -96,9 +132,10 @@ void swap_areas_apply(struct m_system *s, struct json_object *array)
 		for (size_t k = 0; k < s->swaps.n; k++) {
 			struct m_swap_area *a = &s->swaps.v[k];
 
-			if (a->path && !strcmp(a->path, json_object_get_string(path)) &&
-			    parse_uuid(json_object_get_string(uuid), a->uuid))
-				a->has_uuid = true;
+			if (!a->path || strcmp(a->path, json_object_get_string(path)) || a->has_uuid)
+				continue;
+			if (!passing || apply_passing(a, o, offset))
+				a->has_uuid = parse_hex(json_object_get_string(uuid), a->uuid, sizeof(a->uuid));
 		}
 	}
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "seal/xts.h"
 #include "swap/header.h"
 #include "swap/swap.h"
 #include "util/cleanup.h"
@@ -21,6 +22,7 @@
 struct swap_reader {
 	const struct m_system *s;
 	int fds[AREAS_MAX];	/* by position in s->swaps; -1: not looked for yet */
+	struct xts *xts[AREAS_MAX];	/* of encrypted areas, likewise; NULL: not made yet */
 	u8 *window;		/* WINDOW pages, aligned */
 	const struct m_swap_area *area;	/* whose slots are in it */
 	u64 first, nr;		/* slots */
@@ -47,9 +49,11 @@ void swap_reader_destroy(struct swap_reader *r)
 {
 	if (!r)
 		return;
-	for (size_t i = 0; i < AREAS_MAX; i++)
+	for (size_t i = 0; i < AREAS_MAX; i++) {
 		if (r->fds[i] >= 0)
 			close(r->fds[i]);
+		xts_free(r->xts[i]);
+	}
 	free(r->window);
 	free(r);
 }
@@ -86,15 +90,35 @@ static int open_direct(const char *dev)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Blocks of area @a from @block on into the window: bytes, as pread(2), or a negative errno. */
+static ssize_t read_blocks(struct swap_reader *r, const struct m_swap_area *a, int fd, u64 block, u64 nr)
+{
+	ssize_t got = pread(fd, r->window, nr * OHIB_PAGE_SIZE, (off_t)(block * OHIB_PAGE_SIZE));
+	struct xts **xts = &r->xts[a - r->s->swaps.v];
+	int ret = 0;
+
+	if (got < 0)
+		return -errno;
+	got -= got % (ssize_t)OHIB_PAGE_SIZE;
+	if (!a->has_key)
+		return got;
+	if (block < a->first_block)
+		return -EINVAL;
+	if (!*xts)
+		ret = xts_create(a->key, xts);
+	if (!ret)
+		ret = xts_decrypt(*xts, (block - a->first_block) * (OHIB_PAGE_SIZE / 512), r->window, (size_t)got);
+	return ret ? ret : got;
+}
+
 /* Is the device behind @fd the one that the area was on? By the area's own header. */
-static bool right_header(const struct m_swap_area *a, int fd, u8 *page)
+static bool right_header(struct swap_reader *r, const struct m_swap_area *a, int fd)
 {
 	struct swap_header h;
 	u64 block;
 
-	if (!locate(a, 0, 1, &block) ||
-	    pread(fd, page, OHIB_PAGE_SIZE, (off_t)(block * OHIB_PAGE_SIZE)) != OHIB_PAGE_SIZE ||
-	    !swap_header_parse(page, &h))
+	if (!locate(a, 0, 1, &block) || read_blocks(r, a, fd, block, 1) != OHIB_PAGE_SIZE ||
+	    !swap_header_parse(r->window, &h))
 		return false;
 	return h.pages == a->pages && (!a->has_uuid || !memcmp(h.uuid, a->uuid, sizeof(h.uuid)));
 }
@@ -126,7 +150,7 @@ static int try_device(struct swap_reader *r, const struct m_swap_area *a, const 
 	fd = open_direct(dev);
 	if (fd < 0)
 		return fd;
-	if (right_header(a, fd, r->window))
+	if (right_header(r, a, fd))
 		return fd;
 	close(fd);
 	return -ENODEV;
@@ -187,9 +211,9 @@ static int fill_window(struct swap_reader *r, size_t n, u64 offset, struct ohib_
 	if (!nr || offset >= a->pages)
 		return ohib_err_set(err, -EINVAL, "swap slot %llu is not in the area on %s",
 				    (unsigned long long)offset, a->devname);
-	got = pread(r->fds[n], r->window, nr * OHIB_PAGE_SIZE, (off_t)(block * OHIB_PAGE_SIZE));
+	got = read_blocks(r, a, r->fds[n], block, nr);
 	if (got < (ssize_t)OHIB_PAGE_SIZE) {
-		int code = got < 0 ? -errno : -EIO;
+		int code = got < 0 ? (int)got : -EIO;
 
 		return ohib_err_set(err, code, "swap slot %llu on %s cannot be read: %s",
 				    (unsigned long long)offset, a->devname, strerror(-code));

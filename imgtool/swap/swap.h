@@ -15,7 +15,9 @@ struct swap_reader;
 /*
  * UUIDs are in the areas' headers only, not in memory. On the machine that uses them: an array of
  * {path, uuid} of those that have one, for the image's configuration section under the key
- * "swap_areas"; NULL: out of memory. swap_areas_apply() puts them into @s.
+ * "swap_areas"; NULL: out of memory. swap_areas_apply() puts them into @s. A row with "offset" is about an
+ * area that began there, in bytes, on a device that the next kernel has, and was for the hibernation alone: its
+ * extents become blocks of that device. "key": it is encrypted with that (seal/xts.h, hexadecimal).
  */
 struct json_object *swap_areas_json(void);
 void swap_areas_apply(struct m_system *s, struct json_object *array);

@@ -14,9 +14,6 @@
 #include "trial/trial.h"
 #include "util/cleanup.h"
 
-#define BUSY_TRIES 60
-#define BUSY_WAIT_US 50000
-
 int trial_node(dev_t number, char node[80])
 {
 	char text[32];
@@ -51,23 +48,4 @@ int trial_set_ro(const char *node, bool ro, struct ohib_err *err)
 		return ohib_err_set(err, -errno, "%s cannot be made %s: %s", node,
 				    ro ? "read-only" : "writable", strerror(errno));
 	return 1;
-}
-
-int trial_remove(int fd, const char *name, struct ohib_err *err)
-{
-	char path[80];
-	int r;
-
-	for (int tries = 0;; tries++) {
-		r = dm_remove(fd, name);
-		if (r != -EBUSY || tries == BUSY_TRIES)
-			break;
-		usleep(BUSY_WAIT_US);
-	}
-	if (r && r != -ENXIO)
-		return ohib_err_set(err, r, "device %s cannot be taken away: %s", name,
-				    strerror(-r));
-	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
-	unlink(path);
-	return 0;
 }

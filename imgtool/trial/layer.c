@@ -167,9 +167,9 @@ int trial_undo(const struct trial_disk *disks, size_t nr_disks, struct ohib_err 
 		return 0; /* there cannot be anything */
 	for (size_t i = 0; !ret && i < nr_disks; i++)
 		if (disks[i].name[0])
-			ret = trial_remove(fd, disks[i].name, err);
+			ret = dm_put_away(fd, disks[i].name, err);
 	for (size_t i = 0; !ret && i < ARRAY_SIZE(rest); i++)
-		ret = trial_remove(fd, rest[i], err);
+		ret = dm_put_away(fd, rest[i], err);
 	for (size_t i = 0; !ret && i < nr_disks; i++)
 		if (disks[i].set_ro)
 			ret = trial_set_ro(disks[i].node, false, err);

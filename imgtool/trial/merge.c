@@ -138,7 +138,7 @@ static int remove_rest(int fd, struct ohib_err *err)
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < ARRAY_SIZE(rest); i++)
-		ret = trial_remove(fd, rest[i], err);
+		ret = dm_put_away(fd, rest[i], err);
 	return ret;
 }
 

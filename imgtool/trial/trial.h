@@ -15,7 +15,7 @@
 #pragma once
 
 #include "image/image.h"
-#include "trial/dm.h"
+#include "dm/dm.h"
 #include "trial/trial_format.h"
 #include "util/err.h"
 #include "util/types.h"
@@ -97,8 +97,6 @@ int trial_node(dev_t number, char node[80]);
 int trial_size(const char *node, dev_t *number, u64 *sectors, struct ohib_err *err);
 /* 1 when this changed it, 0 when it was so already. */
 int trial_set_ro(const char *node, bool ro, struct ohib_err *err);
-/* What is in use is waited for, a few seconds; none there: 0. */
-int trial_remove(int fd, const char *name, struct ohib_err *err);
 
 /* tables.c: the tables, from numbers alone. */
 struct trial_numbers {

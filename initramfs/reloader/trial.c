@@ -28,14 +28,21 @@ static void load_modules(void)
 		;
 }
 
-static size_t swaps_of(const struct machine *m, struct trial_swap *swaps)
+/* The machine's own: what served the hibernation alone is on the overlay device, which the layer has claimed. */
+static size_t swaps_of(const struct machine *m, struct trial_swap *swaps, size_t *there)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < m->system.swaps.n && n < OHIB_TRIAL_SWAPS; i++) {
+	*there = 0;
+	for (size_t i = 0; i < m->system.swaps.n; i++) {
 		const struct m_swap_area *a = &m->system.swaps.v[i];
 		char path[160];
 
+		if (a->passing)
+			continue;
+		++*there;
+		if (n == OHIB_TRIAL_SWAPS)
+			continue;
 		if (!a->file && !config_swap_find(a, path, sizeof(path)))
 			continue;
 		if (a->file)
@@ -55,12 +62,12 @@ int reload_trial_begin(struct trial *t, const char *device, struct ohib_image *i
 {
 	const struct ohib_image_info *info = ohib_image_info(img);
 	struct trial_swap swaps[OHIB_TRIAL_SWAPS] = { 0 };
-	size_t nr_swaps = swaps_of(m, swaps);
+	size_t there, nr_swaps = swaps_of(m, swaps, &there);
 	int r;
 
-	if (nr_swaps < m->system.swaps.n)
+	if (nr_swaps < there)
 		return ohib_err_set(err, -ENODEV, "%zu swap areas of the machine cannot be held for the "
-				    "trial", m->system.swaps.n - nr_swaps);
+				    "trial", there - nr_swaps);
 	if (nr > OHIB_TRIAL_DISKS)
 		return ohib_err_set(err, -E2BIG, "%zu file systems on disks: a trial has at most %u", nr,
 				    OHIB_TRIAL_DISKS);

@@ -15,6 +15,7 @@ struct made_image {
 	char path[64];
 	u64 nr;			/* PFNs in the list */
 	u64 *pfns;		/* with the zero flag */
+	u64 room;		/* of the file; 0: all */
 	bool trial;		/* write it with room for a trial */
 	const struct ohib_locks *locks;	/* NULL: not sealed */
 	u32 aead_alg;
@@ -81,6 +82,7 @@ static inline int made_write(struct made_image *m, unsigned int chunk_pages, str
 		.max_pages = m->nr + 10,
 		.nr_threads = 3,
 		.chunk_pages = chunk_pages,
+		.room = m->room,
 		.trial = m->trial,
 		.locks = m->locks,
 		.aead_alg = m->aead_alg,

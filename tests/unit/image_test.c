@@ -153,6 +153,55 @@ TEST(device_too_small)
 	made_free(&m);
 }
 
+/* Behind its room there is somebody else's: 0xee. */
+static u64 changed_behind(const char *path, u64 room, u64 size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	u64 bad = 0;
+	u8 page[4096];
+
+	for (u64 at = room; at < size; at += sizeof(page)) {
+		bad += pread(fd, page, sizeof(page), (off_t)at) != sizeof(page);
+		for (size_t i = 0; i < sizeof(page); i++)
+			bad += page[i] != 0xee;
+	}
+	close(fd);
+	return bad;
+}
+
+TEST(stays_in_its_room)
+{
+	static const u64 rooms[] = { 1u << 20, 2u << 20, 64u << 20 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rooms); i++) {
+		u64 size = rooms[i] + (4u << 20);
+		struct ohib_image_info info;
+		struct ohib_err err = { 0 };
+		struct made_image m;
+		u8 page[4096];
+		int fd;
+
+		made_file(&m, size);
+		fd = open(m.path, O_WRONLY | O_CLOEXEC);
+		memset(page, 0xee, sizeof(page));
+		for (u64 at = rooms[i]; at < size; at += sizeof(page))
+			CHECK_EQ(pwrite(fd, page, sizeof(page), (off_t)at), sizeof(page));
+		close(fd);
+		made_list(&m, 3000);
+		m.room = rooms[i];
+		m.trial = true;
+		CHECK_EQ(made_write(&m, 32, &err), i < 2 ? -ENOSPC : 0);
+		if (i == 2) {
+			CHECK_EQ(ohib_image_peek(m.path, &info, NULL), 0);
+			CHECK_EQ(info.trial_offset + info.trial_bytes, rooms[i]);
+			m.trial = false;
+			check_pages(&m, 2);
+		}
+		CHECK_EQ(changed_behind(m.path, rooms[i], size), 0);
+		made_free(&m);
+	}
+}
+
 /* Open, and read everything: what a user of a damaged image may run into. */
 static int use(const char *path)
 {
@@ -321,7 +370,7 @@ int main(void)
 	static const struct test_case t[] = {
 		TEST_CASE(round_trip),	 TEST_CASE(unsorted_list), TEST_CASE(info_and_sections),
 		TEST_CASE(device_too_small), TEST_CASE(truncated),   TEST_CASE(bit_flips),
-		TEST_CASE(hostile_numbers),
+		TEST_CASE(hostile_numbers), TEST_CASE(stays_in_its_room),
 	};
 
 	return TEST_MAIN(t);

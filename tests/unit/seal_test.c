@@ -8,6 +8,7 @@
 #include "image/keyslot.h"
 #include "image/state.h"
 #include "image/writer_parts.h"
+#include "seal/xts.h"
 
 #define SIZE (24u << 20)
 
@@ -637,6 +638,30 @@ TEST(hostile_slots)
 	sealed_free(&s);
 }
 
+/* IEEE 1619, XTS-AES-256, vector 10: data unit 0xff. */
+TEST(xts_by_the_book)
+{
+	u8 key[XTS_KEY_BYTES], want[32], data[1024];
+	struct xts *x;
+
+	from_hex("2718281828459045235360287471352662497757247093699959574966967627"
+		 "3141592653589793238462643383279502884197169399375105820974944592", key);
+	from_hex("1c3b3a102f770386e4836c99e370cf9bea00803f5e482357a4ae12d414a3e63b", want);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (u8)i;
+	REQUIRE(!xts_create(key, &x));
+	CHECK_EQ(xts_encrypt(x, 0xff, data, sizeof(data)), 0);
+	CHECK(!memcmp(data, want, sizeof(want)));
+	/* the next sector is another one, also by itself */
+	CHECK(memcmp(data + 512, want, sizeof(want)));
+	CHECK_EQ(xts_decrypt(x, 0x100, data + 512, 512), 0);
+	CHECK_EQ(xts_decrypt(x, 0xff, data, 512), 0);
+	for (size_t i = 0; i < sizeof(data); i++)
+		CHECK_EQ(data[i], (u8)i);
+	CHECK_EQ(xts_decrypt(x, 0, data, 511), -EINVAL);
+	xts_free(x);
+}
+
 int main(void)
 {
 	static const struct test_case t[] = {
@@ -655,6 +680,7 @@ int main(void)
 		TEST_CASE(states_and_the_key),
 		TEST_CASE(abandoned),
 		TEST_CASE(hostile_slots),
+		TEST_CASE(xts_by_the_book),
 	};
 
 	return TEST_MAIN(t);

@@ -7,10 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "seal/xts.h"
 #include "swap/swap.h"
 #include "test.h"
 
 #define SLOTS 300u
+#define BEHIND 5000u	/* blocks before the second area */
 
 static char path[] = "/var/tmp/swap-test-XXXXXX";
 
@@ -20,23 +22,28 @@ static u64 block_of(u64 slot)
 	return slot < SLOTS / 2 ? 2 * slot : 1000 + slot - SLOTS / 2;
 }
 
-static bool make_device(void)
+static const u8 key[XTS_KEY_BYTES] = "one half of sixty-four bytes, and then the other, as keys go....";
+
+/* Each page begins with its slot's number, and @base. @xts: encrypted by its place in the area. */
+static bool make_device(u64 base, int uuid, struct xts *xts)
 {
 	static u8 page[OHIB_PAGE_SIZE] __attribute__((aligned(4096)));
 	u32 version = 1, last = SLOTS - 1;
-	int fd = mkstemp(path);
+	int fd = base ? open(path, O_WRONLY | O_CLOEXEC) : mkstemp(path);
 	bool ok = fd >= 0;
 
 	for (u64 slot = 0; ok && slot < SLOTS; slot++) {
 		memset(page, (int)(slot & 0xff), sizeof(page));
-		memcpy(page, &slot, sizeof(slot));
+		memcpy(page, &(u64){ base + slot }, sizeof(slot));
 		if (!slot) {
 			memcpy(page + 1024, &version, 4);
 			memcpy(page + 1028, &last, 4);
-			memset(page + 1036, 0x5a, 16);
+			memset(page + 1036, uuid, 16);
 			memcpy(page + OHIB_PAGE_SIZE - 10, "SWAPSPACE2", 10);
 		}
-		ok = pwrite(fd, page, sizeof(page), (off_t)(block_of(slot) * OHIB_PAGE_SIZE)) ==
+		if (xts && xts_encrypt(xts, block_of(slot) * 8, page, sizeof(page)))
+			ok = false;
+		ok = ok && pwrite(fd, page, sizeof(page), (off_t)((base + block_of(slot)) * OHIB_PAGE_SIZE)) ==
 		     (ssize_t)sizeof(page);
 	}
 	if (fd >= 0)
@@ -130,16 +137,124 @@ TEST(uuid_from_json)
 	free_area(&s);
 }
 
+static void apply(struct m_system *s, const char *uuid_byte, s64 offset, const char *key_hex, int times)
+{
+	struct json_object *list = json_object_new_array(), *o;
+	char uuid[33] = "";
+
+	for (int i = 0; i < 16; i++)
+		strcat(uuid, uuid_byte);
+	for (int i = 0; i < times; i++) {
+		o = json_object_new_object();
+		json_object_object_add(o, "path", json_object_new_string(path));
+		json_object_object_add(o, "uuid", json_object_new_string(uuid));
+		json_object_object_add(o, "offset", json_object_new_int64(offset));
+		if (key_hex)
+			json_object_object_add(o, "key", json_object_new_string(key_hex));
+		json_object_array_add(list, o);
+	}
+	s->swaps.v[0].has_uuid = false;
+	swap_areas_apply(s, list);
+	json_object_put(list);
+}
+
+/* An area that began in the middle of what holds it now, behind another one. */
+TEST(on_another_device)
+{
+	static const s64 bad[] = { -4096, 4095, INT64_MAX & ~4095ll };
+	u8 page[OHIB_PAGE_SIZE];
+	struct m_system s = {};
+	struct swap_reader *r;
+	u64 got;
+
+	REQUIRE(make_device(BEHIND, 0xa5, NULL));
+	make_area(&s);
+	apply(&s, "a5", BEHIND * OHIB_PAGE_SIZE, NULL, 1);
+	CHECK(s.swaps.v[0].passing && s.swaps.v[0].has_uuid);
+	REQUIRE(!swap_reader_create(&s, &r));
+	for (u64 slot = 1; slot < SLOTS; slot++) {
+		CHECK_EQ(swap_read(r, 3, slot, page, NULL), 0);
+		memcpy(&got, page, sizeof(got));
+		CHECK_EQ(got, slot + BEHIND);
+	}
+	swap_reader_destroy(r);
+	free_area(&s);
+
+	/* said twice it has not moved twice; the other one's UUID is not there */
+	make_area(&s);
+	apply(&s, "a5", BEHIND * OHIB_PAGE_SIZE, NULL, 2);
+	CHECK_EQ(s.swaps.v[0].extents.v[1].start_block, BEHIND + 2);
+	memset(s.swaps.v[0].uuid, 0x5a, 16);
+	REQUIRE(!swap_reader_create(&s, &r));
+	CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
+	swap_reader_destroy(r);
+	free_area(&s);
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		make_area(&s);
+		apply(&s, "5a", bad[i], NULL, 1);
+		CHECK(s.swaps.v[0].passing && !s.swaps.v[0].has_uuid);
+		CHECK_EQ(s.swaps.v[0].extents.v[1].start_block, 2);
+		REQUIRE(!swap_reader_create(&s, &r));
+		CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
+		swap_reader_destroy(r);
+		free_area(&s);
+	}
+}
+
+TEST(encrypted)
+{
+	char hex[2 * sizeof(key) + 1];
+	u8 page[OHIB_PAGE_SIZE];
+	struct m_system s = {};
+	struct swap_reader *r;
+	struct xts *x;
+	u64 got;
+
+	for (size_t i = 0; i < sizeof(key); i++)
+		sprintf(hex + 2 * i, "%02x", key[i]);
+	REQUIRE(!xts_create(key, &x));
+	REQUIRE(make_device(2 * BEHIND, 0xcc, x));
+	xts_free(x);
+	make_area(&s);
+	apply(&s, "cc", 2 * BEHIND * OHIB_PAGE_SIZE, hex, 1);
+	CHECK(s.swaps.v[0].has_key && s.swaps.v[0].has_uuid);
+	REQUIRE(!swap_reader_create(&s, &r));
+	for (u64 slot = 1; slot < SLOTS; slot++) {
+		CHECK_EQ(swap_read(r, 3, slot, page, NULL), 0);
+		memcpy(&got, page, sizeof(got));
+		CHECK_EQ(got, slot + 2 * BEHIND);
+		CHECK_EQ(page[4095], slot & 0xff);
+	}
+	swap_reader_destroy(r);
+	free_area(&s);
+
+	/* with another key, or none, it is not found; half a key is none */
+	for (int i = 0; i < 3; i++) {
+		make_area(&s);
+		hex[0] = '0';
+		hex[i == 2 ? 64 : 128] = '\0';
+		apply(&s, "cc", 2 * BEHIND * OHIB_PAGE_SIZE, i == 1 ? NULL : hex, 1);
+		CHECK_EQ(s.swaps.v[0].has_uuid, i != 2);
+		REQUIRE(!swap_reader_create(&s, &r));
+		CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
+		swap_reader_destroy(r);
+		free_area(&s);
+	}
+}
+
 int main(void)
 {
 	static const struct test_case t[] = {
 		TEST_CASE(every_slot),
 		TEST_CASE(another_area_is_not_read),
 		TEST_CASE(uuid_from_json),
+		TEST_CASE(on_another_device),
+		TEST_CASE(encrypted),
 	};
 	int r;
 
-	if (!make_device()) {
+	if (!make_device(0, 0x5a, NULL)) {
 		printf("%s cannot be made\n0 passed, 1 failed\n", path);
 		return 1;
 	}
