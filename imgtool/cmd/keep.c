@@ -12,6 +12,7 @@
 
 #include "cmd/cmd.h"
 #include "trial/trial.h"
+#include "util/fault.h"
 
 static const char doc[] =
 	"End a trial: what was written since the switch is merged into the disks, and the image is spent.\v"
@@ -79,12 +80,16 @@ int cmd_keep(int argc, char **argv)
 		r = trial_record_read(path, &info, &record, &err);
 	/* Cut short it would only leave the rest to the next boot; a terminal that hangs up is no reason. */
 	signal(SIGHUP, SIG_IGN);
+	if (!r)
+		r = fault_point(FAULT_KEEP, &err);
 	if (!r && info.state == OHIB_STATE_TRIAL)
 		r = ohib_image_set_state(path, OHIB_STATE_KEEPING, NULL, &err);
 	if (!r)
 		r = trial_merge(path, &info, progress, &err);
 	if (r == -ECANCELED)
 		ohib_image_set_state(path, OHIB_STATE_TRIAL, err.msg, NULL);
+	if (!r)
+		r = fault_point(FAULT_KEEP_SPENT, &err);
 	if (!r)
 		r = ohib_image_set_state(path, OHIB_STATE_SPENT, NULL, &err);
 	if (r) {

@@ -6,6 +6,7 @@
 
 #include "cmd/cmd.h"
 #include "trial/trial.h"
+#include "util/fault.h"
 
 static const char doc[] =
 	"End a trial: the machine starts anew at once, and the old one comes back under the kernel it had, exactly as "
@@ -35,7 +36,11 @@ int cmd_revert(int argc, char **argv)
 		return EXIT_NO_IMAGE;
 	}
 	if (!r)
+		r = fault_point(FAULT_REVERT, &err);
+	if (!r)
 		r = ohib_image_set_state(path, OHIB_STATE_TRIAL, "reverted with overlayctl revert", &err);
+	if (!r)
+		r = fault_point(FAULT_REVERT_DOWN, &err);
 	if (r) {
 		complain(&err);
 		return exit_code_of(r);

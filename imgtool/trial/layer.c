@@ -12,6 +12,7 @@
 #include "image/locate.h"
 #include "trial/trial.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 /* How a later boot finds the disk: by what does not change when it is written to. */
 static int lasting_spec(const struct trial_disk *d, struct ohib_trial_disk *to, struct ohib_err *err)
@@ -102,18 +103,24 @@ static int devices_make(int fd, const struct ohib_image_info *image,
 	int ret;
 
 	trial_table_origin(r, n, &t);
-	ret = dm_create(fd, TRIAL_ORIGIN, &t, true, &n->origin, err);
-	if (ret)
-		return ret;
+	ret = fault_point(FAULT_TRIAL_ORIGIN, err);
+	if (!ret)
+		ret = dm_create(fd, TRIAL_ORIGIN, &t, true, &n->origin, err);
 	trial_table_cow(image, n, &t);
-	ret = dm_create(fd, TRIAL_COW, &t, false, &n->cow, err);
-	if (ret)
-		return ret;
+	if (!ret)
+		ret = fault_point(FAULT_TRIAL_COW, err);
+	if (!ret)
+		ret = dm_create(fd, TRIAL_COW, &t, false, &n->cow, err);
 	trial_table_layer(r, n, false, &t);
-	ret = dm_create(fd, TRIAL_LAYER, &t, false, &n->layer, err);
+	if (!ret)
+		ret = fault_point(FAULT_TRIAL_LAYER, err);
+	if (!ret)
+		ret = dm_create(fd, TRIAL_LAYER, &t, false, &n->layer, err);
 	for (u32 i = 0; !ret && i < r->nr_disks; i++) {
 		trial_table_disk(r, n, i, false, &t);
-		ret = dm_create(fd, r->disk[i].name, &t, false, &number, err);
+		ret = fault_point(FAULT_TRIAL_DISK, err);
+		if (!ret)
+			ret = dm_create(fd, r->disk[i].name, &t, false, &number, err);
 		if (ret)
 			break;
 		strcpy(disks[i].name, r->disk[i].name);
@@ -142,7 +149,11 @@ int trial_begin(const char *device, const struct ohib_image_info *image, struct 
 	if (!ret)
 		ret = dm_open(&fd, err);
 	if (!ret)
+		ret = fault_point(FAULT_TRIAL_RECORD, err);
+	if (!ret)
 		ret = trial_record_write(device, image, &r, err);
+	if (!ret)
+		ret = fault_point(FAULT_TRIAL_DISKS, err);
 	for (size_t i = 0; !ret && i < nr_disks; i++) {
 		ret = trial_set_ro(disks[i].node, true, err);
 		disks[i].set_ro = ret > 0;
@@ -151,7 +162,11 @@ int trial_begin(const char *device, const struct ohib_image_info *image, struct 
 	if (!ret)
 		ret = devices_make(fd, image, &r, &n, disks, err);
 	if (!ret)
+		ret = fault_point(FAULT_TRIAL_SWAP, err);
+	if (!ret)
 		ret = hold_swaps(fd, swaps, nr_swaps, err);
+	if (!ret)
+		ret = fault_point(FAULT_TRIAL_LAID, err);
 	if (ret)
 		trial_undo(disks, nr_disks, NULL);
 	return ret;

@@ -19,6 +19,7 @@
 #include "image/locate.h"
 #include "trial/trial.h"
 #include "util/cleanup.h"
+#include "util/fault.h"
 
 #define POLL_US 200000
 
@@ -71,10 +72,14 @@ static int become_merge(int fd, const struct dm_table *t, struct ohib_err *err)
 {
 	struct trial_usage u = { .fill = TRIAL_LOST };
 	struct dm_table now;
-	int r = dm_load(fd, TRIAL_LAYER, t, false), again;
+	int r = fault_point(FAULT_KEEP_HANDOVER, err), again;
 
 	if (!r)
+		r = dm_load(fd, TRIAL_LAYER, t, false);
+	if (!r)
 		r = dm_suspend(fd, TRIAL_LAYER);
+	if (!r)
+		r = fault_point(FAULT_KEEP_SUSPENDED, NULL);
 	if (!r)
 		r = dm_status(fd, TRIAL_LAYER, false, &now);
 	if (!r && now.n == 1)
@@ -99,6 +104,9 @@ static int wait_merged(void (*progress)(u64 left, u64 total), struct ohib_err *e
 	u64 total = 0;
 	int r;
 
+	r = fault_point(FAULT_KEEP_MERGE, err);
+	if (r)
+		return r;
 	for (;;) {
 		r = trial_usage(&u, err);
 		if (r)
@@ -117,6 +125,9 @@ static int wait_merged(void (*progress)(u64 left, u64 total), struct ohib_err *e
 			return ohib_err_set(err, -EIO, "merging stopped: the kernel says \"%s\" (see "
 					    "dmesg)", u.told);
 		usleep(POLL_US);
+		r = fault_point(FAULT_KEEP_MERGING, err);
+		if (r)
+			return r;
 	}
 }
 
@@ -137,8 +148,11 @@ static int remove_rest(int fd, struct ohib_err *err)
 	static const char *const rest[] = { TRIAL_LAYER, TRIAL_COW, TRIAL_ORIGIN, TRIAL_SWAP };
 	int ret = 0;
 
-	for (size_t i = 0; !ret && i < ARRAY_SIZE(rest); i++)
-		ret = dm_put_away(fd, rest[i], err);
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(rest); i++) {
+		ret = fault_point(FAULT_KEEP_REMOVE, err);
+		if (!ret)
+			ret = dm_put_away(fd, rest[i], err);
+	}
 	return ret;
 }
 
@@ -164,8 +178,12 @@ int trial_merge(const char *device, const struct ohib_image_info *image,
 	ret = ret ? ohib_err_set(err, ret, "device " TRIAL_LAYER ": %s", strerror(-ret)) :
 		    numbers_of_running(fd, &r, &n, err);
 	if (!ret && !strcmp(t.target[0].type, "snapshot")) {
-		ret = make_writable(&r, &n, err);
+		ret = fault_point(FAULT_KEEP_WRITABLE, err);
+		if (!ret)
+			ret = make_writable(&r, &n, err);
 		trial_table_origin(&r, &n, &t);
+		if (!ret)
+			ret = fault_point(FAULT_KEEP_ORIGIN, err);
 		if (!ret)
 			ret = dm_change(fd, TRIAL_ORIGIN, &t, false, err);
 		trial_table_layer(&r, &n, true, &t);
@@ -176,7 +194,9 @@ int trial_merge(const char *device, const struct ohib_image_info *image,
 		ret = wait_merged(progress, err);
 	for (u32 i = 0; !ret && i < r.nr_disks; i++) {
 		trial_table_disk(&r, &n, i, true, &t);
-		ret = dm_change(fd, r.disk[i].name, &t, false, err);
+		ret = fault_point(FAULT_KEEP_DISK, err);
+		if (!ret)
+			ret = dm_change(fd, r.disk[i].name, &t, false, err);
 		if (!ret)
 			forget_cached(n.disk[i]);
 	}

@@ -101,7 +101,8 @@ static void take_setting(void)
 static void stop(const struct row *row, unsigned int count)
 {
 	char line[128];
-	int n = snprintf(line, sizeof(line), "@fault %s:%u %s\n", row->name, count, row->text);
+	int n = snprintf(line, sizeof(line), "@fault %d %s:%u %s\n", (int)row->f, row->name, count,
+			 row->text);
 
 	if (ioperm(DEBUGCON, 1, 1) || ioperm(PVPANIC, 1, 1))
 		return;

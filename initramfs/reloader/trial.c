@@ -12,6 +12,7 @@
 #include "image/image.h"
 #include "reloader/reloader.h"
 #include "reloader/trial.h"
+#include "util/fault.h"
 
 extern char **environ;
 
@@ -123,7 +124,7 @@ void reload_trial_watch(const struct trial *t, const char *device)
 	/* the machine's own setting is there by now */
 	if (t->panic)
 		panic_as_before();
-	pid = fork();
+	pid = fault_point(FAULT_TRIAL_WATCH, NULL) ? -1 : fork();
 	if (pid < 0)
 		say("trial: nobody watches how much room is left: %s", strerror(errno));
 	if (pid)
@@ -154,12 +155,16 @@ int reload_finish_keep(const char *image)
 	struct ohib_err err = { 0 };
 	int r;
 
-	r = ohib_image_peek(image, &info, &err);
+	r = fault_point(FAULT_KEEP_AGAIN, &err);
+	if (!r)
+		r = ohib_image_peek(image, &info, &err);
 	if (!r) {
 		say("merging what the machine wrote since it went on under Linux %s", info.next_kernel);
 		load_modules();
 		r = trial_merge_at_boot(image, &info, progress, &err);
 	}
+	if (!r)
+		r = fault_point(FAULT_KEEP_SPENT, &err);
 	if (!r)
 		r = ohib_image_set_state(image, OHIB_STATE_SPENT, NULL, &err);
 	if (!r)

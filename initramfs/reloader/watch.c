@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "reloader/reloader.h"
 #include "reloader/trial.h"
+#include "util/fault.h"
 
 #define POLL_US 500000
 
@@ -51,9 +52,11 @@ static void revert(const char *image, const char *reason)
 	struct ohib_err err = { 0 };
 
 	warn(reason);
+	fault_point(FAULT_REVERT_FULL, NULL);
 	if (ohib_image_set_state(image, OHIB_STATE_TRIAL, reason, &err))
 		warn(err.msg);
 	warn("the machine starts anew and is what it was before the switch");
+	fault_point(FAULT_REVERT_FULL_DOWN, NULL);
 	/* What is written belongs to the trial: nothing of it is waited for. */
 	reboot(RB_AUTOBOOT);
 }
@@ -83,6 +86,9 @@ int reload_watch(const char *image)
 	signal(SIGHUP, SIG_IGN);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	file_put("/proc/self/oom_score_adj", "-1000\n");
+	if (fault_point(FAULT_TRIAL_WATCHED, &err))
+		warn(err.msg);
+	ohib_err_clear(&err);
 	set = panic_restarts();
 	for (;;) {
 		if (trial_usage(&u, &err)) {

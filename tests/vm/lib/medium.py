@@ -9,32 +9,82 @@ reordered within a cluster."""
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
 
-STATES = ["none", "writing", "armed", "resuming", "spent", "stale"]
+from lib.common import REPO
+
 MAGIC = b"OHIBIMG\n"
+
+
+def state_names():
+    """The value on disk of each state: imgtool/image/states.def."""
+    with open(os.path.join(REPO, "imgtool", "image", "states.def"), encoding="utf-8") as text:
+        return {int(value): name for value, name in re.findall(r'^STATE\(\w+, (\d+), "(.*?)"\)', text.read(), re.M)}
 
 
 def overlay(path, backing):
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", backing, "-F", "qcow2", path], check=True)
 
 
-class Medium:
+def read(image, offset, length):
+    """Bytes of a machine's disk; @offset in whole KiB."""
+    part = image + ".part"
+    subprocess.run(["qemu-img", "dd", "-f", "qcow2", "-O", "raw", "bs=1024", f"skip={offset // 1024}",
+                    f"count={offset // 1024 + (length + 1023) // 1024}", f"if={image}", f"of={part}"], check=True)
+    with open(part, "rb") as data:
+        raw = data.read(length)
+    os.unlink(part)
+    return raw
+
+
+class Header:
+    """What an image says of itself: the state in the newer header, and in the boot menu's block; image_format.h."""
+
+    def __init__(self, image, disk):
+        raw = read(image, disk.meta["root_offset"] + disk.meta["root_size"], 16384)
+        best = -1
+        self.state, self.layer = "none", 0
+        for at in 512, 8192:
+            if raw[at:at + 8] != MAGIC:
+                continue
+            generation, number = struct.unpack_from("<QI", raw, at + 16)
+            if generation > best:
+                best, self.state = generation, state_names().get(number, str(number))
+                self.layer = struct.unpack_from("<Q", raw, at + 2816)[0]
+        self.block = "none"
+        for line in raw[4096:5120].split(b"\n"):
+            if line.startswith(b"ohib_state="):
+                self.block = line[11:].decode(errors="replace")
+
+    def on_trial(self):
+        return self.state in ("trial", "reverting")
+
+    def waits(self):
+        """A machine waits in it: it must come up again, and nothing else."""
+        return (self.on_trial() or self.state in ("armed", "resuming")) and self.block != "stale"
+
+
+class Medium(Header):
     def __init__(self, source, path, phase, disk):
         shutil.copyfile(source, path)
+        super().__init__(path, disk)
         self.path, self.phase = path, phase
-        self.points = []
+        self.cuts = []
         self.acked = 0
+        # None until it was booted
+        self.outcome = None
+        self.complaints = []
         self.key = self._key()
-        self.state, self.block = self._state(disk.meta["root_offset"] + disk.meta["root_size"])
 
     def _key(self):
-        """Of what the overlay has changed, wherever in the file it lies."""
+        """Of what the overlay has changed, wherever in the file it lies, and of what it lies over."""
         told = subprocess.run(["qemu-img", "map", "-f", "qcow2", "--output=json", self.path], check=True,
                               stdout=subprocess.PIPE).stdout
-        digest = hashlib.sha256()
+        info = subprocess.run(["qemu-img", "info", "--output=json", self.path], check=True, stdout=subprocess.PIPE).stdout
+        digest = hashlib.sha256(json.loads(info)["backing-filename"].encode())
         with open(self.path, "rb") as data:
             for extent in json.loads(told):
                 if extent["depth"] or not extent["present"]:
@@ -48,27 +98,3 @@ class Medium:
                         digest.update(part)
                         left -= len(part) or left
         return digest.hexdigest()
-
-    def _state(self, offset):
-        """(state in the newer header, state in the boot menu's block); see image_format.h."""
-        head = self.path + ".head"
-        subprocess.run(["qemu-img", "dd", "-f", "qcow2", "-O", "raw", "bs=16384", f"skip={offset // 16384}",
-                        f"count={offset // 16384 + 1}", f"if={self.path}", f"of={head}"], check=True)
-        with open(head, "rb") as data:
-            raw = data.read(16384)
-        os.unlink(head)
-        best, state = -1, "none"
-        for at in 512, 8192:
-            if raw[at:at + 8] == MAGIC:
-                generation, number = struct.unpack_from("<QI", raw, at + 16)
-                if generation > best:
-                    best, state = generation, STATES[number] if number < len(STATES) else str(number)
-        block = "none"
-        for line in raw[4096:5120].split(b"\n"):
-            if line.startswith(b"ohib_state="):
-                block = line[11:].decode(errors="replace")
-        return state, block
-
-    def waits(self):
-        """A machine waits in it: it must come up again, and nothing else."""
-        return self.state in ("armed", "resuming") and self.block != "stale"

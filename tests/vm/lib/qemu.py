@@ -111,6 +111,8 @@ class Machine:
         self.accel = accelerator(disk)
         self.image = disk.image if in_place else image or os.path.join(folder, "run.qcow2")
         self.cache = "unsafe"
+        # Transfers that fail: ("read" or "write", a byte of the disk, once or always).
+        self.disk_errors = []
         # More arguments for QEMU, and what stands in for the file that the second serial port writes to.
         self.extra = []
         self.port = None
@@ -148,6 +150,16 @@ class Machine:
         subprocess.run(["qemu-io", "-f", "qcow2", "-c", f"write -q -s {env} {self.disk.meta['grubenv_offset']} 1024",
                         self.image], check=True)
 
+    def root_drive(self):
+        if not self.disk_errors:
+            return f"if=none,id=root,format={self.format},file={self.image},cache={self.cache},discard=unmap"
+        words = ["if=none,id=root,driver=blkdebug,werror=report,rerror=report", f"cache={self.cache}",
+                 f"image.driver={self.format}", "image.file.driver=file", f"image.file.filename={self.image}"]
+        for n, (how, byte, once) in enumerate(self.disk_errors):
+            words.append(f"inject-error.{n}.event=none,inject-error.{n}.iotype={how},inject-error.{n}.errno=5,"
+                         f"inject-error.{n}.sector={byte // 512},inject-error.{n}.once={'on' if once else 'off'}")
+        return ",".join(words)
+
     def power_on(self, direct=None, append=""):
         """Start QEMU: through the disk's GRUB, or with the kernel of a series loaded directly."""
         self.powered_on += 1
@@ -157,7 +169,7 @@ class Machine:
                 "-smp", str(self.smp), "-m", str(self.mem), "-rtc", "base=utc", "-no-reboot",
                 "-display", "none", "-device", "VGA,addr=2.0",
                 "-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,addr=3.0,romfile=",
-                "-drive", f"if=none,id=root,format={self.format},file={self.image},cache={self.cache},discard=unmap",
+                "-drive", self.root_drive(),
                 "-device", "virtio-blk-pci,drive=root,serial=root,addr=4.0,bootindex=1"]
         if self.orders:
             argv += ["-drive", f"if=none,id=orders,format=raw,file={self.orders},readonly=on",
