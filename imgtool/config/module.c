@@ -341,22 +341,23 @@ static int prepare(struct config_run *run)
 		struct json_object *o = json_object_array_get_idx(list, i);
 		const char *name = js_str(o, "name");
 		enum module_standing now;
+		const char *what;
 		char object[160];
 
 		if (!name || !valid_name(name))
 			continue;
 		now = ix ? module_index_find(ix, name) : MODULE_ABSENT;
 		snprintf(object, sizeof(object), "module %s", name);
+		what = now == MODULE_LOADABLE ? "it does not load under this kernel" :
+						"this kernel does not have it";
 		if (is_there(name))
 			set_parameters(run, o, name);
 		else if (now == MODULE_BUILTIN)
 			continue;
-		else if (now == MODULE_LOADABLE)
-			config_left(run, object, "it does not load under this kernel");
 		else if (js_int(o, "users") || js_int(o, "devices"))
-			config_left(run, object, "it was in use, and this kernel does not have it");
+			config_left(run, object, "%s, and it was in use", what);
 		else
-			config_note(run, object, "this kernel does not have it; nothing used it");
+			config_note(run, object, "%s; nothing used it", what);
 	}
 	module_index_close(ix);
 	return 0;
