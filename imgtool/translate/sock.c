@@ -28,7 +28,7 @@
 
 static bool sk_flag(struct xlate *x, u64 sk, enum field_enum flag)
 {
-	return x_u64(x, sk, F_SK_FLAGS) >> x->f->value[flag] & 1;
+	return x_bit(x_u64(x, sk, F_SK_FLAGS), x->f->value[flag]);
 }
 
 /* sk_rcvtimeo, sk_sndtimeo: jiffies, MAX_SCHEDULE_TIMEOUT for none. */
@@ -42,6 +42,8 @@ static s64 timeout_us(struct xlate *x, u64 sk, enum field f)
 		x_refuse(x, "has a timeout, and the length of the kernel's ticks is not known");
 		return 0;
 	}
+	if (ticks / x->clocks.hz >= INT64_MAX / 1000000)
+		return INT64_MAX;
 	return (ticks / x->clocks.hz) * 1000000 +
 	       (ticks % x->clocks.hz) * 1000000 / x->clocks.hz;
 }
