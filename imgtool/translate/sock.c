@@ -191,12 +191,12 @@ int xlate_sock_queue(struct xlate *x, u64 sk, int (*fn)(struct xlate *x, u64 skb
 		     void *arg)
 {
 	/* struct sk_buff_head begins as an sk_buff does: next, prev */
-	u64 head = x_addr(x, sk, F_SK_RECEIVE), skb = x_u64(x, head, F_SKB_NEXT), next;
+	u64 head = x_addr(x, sk, F_SK_RECEIVE), skb = x_u64(x, head, F_SKB_NEXT), next, mark = 0;
 	u32 n;
 	int r;
 
-	for (n = 0; skb && skb != head && !x_failed(x); n++, skb = next) {
-		if (n > QUEUE_MAX)
+	for (n = 1; skb && skb != head && !x_failed(x); n++, skb = next) {
+		if (n > QUEUE_MAX || x_again(n, skb, &mark))
 			return ohib_err_pid(&x->err, x->pid, -ELOOP, "%s: queue without end",
 					    x->object);
 		next = x_u64(x, skb, F_SKB_NEXT);

@@ -101,6 +101,11 @@ void *x_alloc(struct xlate *x, size_t size);
 int x_page_bytes(struct xlate *x, u64 page, u64 offset, void *buf, size_t len);	/* page.c */
 
 /*
+ * Is node number @n of a list, from 1 on, one that was there before? A loop is found before it has been gone through four
+ * times (Brent): *@mark, 0 at first, is the node whose number was the last power of two.
+ */
+bool x_again(u32 n, u64 node, u64 *mark);
+/*
  * Walk a struct list_head at @head: calls @fn with the address of each entry's list_head. Stops at its
  * first non-zero result, at a failed read, and with an error on an endless list.
  */
