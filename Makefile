@@ -131,6 +131,18 @@ $(BUILD)/unit/restore: $(patsubst %.c,$(BUILD)/san/%.o,$(wildcard tests/restore/
 NTH_WRAP := malloc calloc realloc reallocarray mmap64 pthread_create pread64 pwritev64 fdatasync
 $(BUILD)/unit/nth_test: ALL_LDFLAGS += $(NTH_WRAP:%=-Wl,--wrap=%)
 
+# A machine cut down to what the translator reads: tests/fuzz/translate/make.
+FIXTURE := tests/fuzz/translate/fixture
+$(BUILD)/unit/fixture_test: $(BUILD)/san/$(FIXTURE).o
+$(BUILD)/fuzz/translate: $(BUILD)/fuzzobj/$(FIXTURE).o
+
+RECORD_WRAP := view_read view_read_str symbols_addr symbols_name symbols_is
+REDUCE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(FIXTURE).c $(wildcard tests/fuzz/translate/reduce/*.c))
+$(BUILD)/fuzz/reduce: $(REDUCE_OBJ) $(BUILD)/libohib.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(RECORD_WRAP:%=-Wl,--wrap=%) -o $@ $(REDUCE_OBJ) $(BUILD)/libohib.a $(LIBS)
+
 $(BUILD)/unit/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/libohib-san.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
