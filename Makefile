@@ -24,7 +24,8 @@ ALL_CFLAGS += -DOHIB_FAULTS
 endif
 ALL_LDFLAGS = -Wl,-z,now $(LDFLAGS)
 LIBS     := -lbpf -lelf -lz -llzma -lzstd -llz4 -lxxhash -lgcrypt -lgpg-error -ljson-c -lblkid -lext2fs -lcom_err -l:libnl-3.a
-SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SAN      := $(FUZZ_SAN) -fno-omit-frame-pointer
 
 # Every folder of imgtool/ but cmd/ is the library; sources are found, not listed.
 LIB_SRC    := $(filter-out imgtool/cmd/%,$(sort $(wildcard imgtool/*/*.c)))
@@ -90,7 +91,7 @@ $(BUILD)/san/%.o: %.c
 $(BUILD)/fuzzobj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC  )
-	$(Q)$(CLANG) $(ALL_CFLAGS) -O1 -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+	$(Q)$(CLANG) $(ALL_CFLAGS) -O1 $(FUZZ_SAN) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
 $(BUILD)/libohib.a: $(LIB_OBJ)
 	@mkdir -p $(@D)
@@ -130,15 +131,27 @@ $(BUILD)/unit/restore: $(patsubst %.c,$(BUILD)/san/%.o,$(wildcard tests/restore/
 NTH_WRAP := malloc calloc realloc reallocarray mmap64 pthread_create pread64 pwritev64 fdatasync
 $(BUILD)/unit/nth_test: ALL_LDFLAGS += $(NTH_WRAP:%=-Wl,--wrap=%)
 
+# A machine cut down to what the translator reads: tests/fuzz/translate/make.
+FIXTURE := tests/fuzz/translate/fixture
+$(BUILD)/unit/fixture_test: $(BUILD)/san/$(FIXTURE).o
+$(BUILD)/fuzz/translate: $(BUILD)/fuzzobj/$(FIXTURE).o
+
+RECORD_WRAP := view_read view_read_str symbols_addr symbols_name symbols_is
+REDUCE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(FIXTURE).c $(wildcard tests/fuzz/translate/reduce/*.c))
+$(BUILD)/fuzz/reduce: $(REDUCE_OBJ) $(BUILD)/libohib.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(RECORD_WRAP:%=-Wl,--wrap=%) -o $@ $(REDUCE_OBJ) $(BUILD)/libohib.a $(LIBS)
+
 $(BUILD)/unit/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/libohib-san.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libohib-san.a $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SAN) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libohib-san.a $(LIBS)
 
 $(BUILD)/fuzz/%: $(BUILD)/fuzzobj/tests/fuzz/%/fuzz.o $(BUILD)/libohib-fuzz.a
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined $(ALL_LDFLAGS) -o $@ $< \
+	$(Q)$(CLANG) $(ALL_CFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
 		$(BUILD)/libohib-fuzz.a $(LIBS)
 
 # Each program prints "N passed, N failed" last; a program that dies counts as one failure.
@@ -158,14 +171,15 @@ unit: $(UNIT_BIN)
 	done; \
 	echo "$$pass passed, $$fail failed"; [ $$fail -eq 0 ]
 
+# Every seed in the tree once, then what is made of them and of what was found before.
 fuzz: $(FUZZ_BIN)
 	@for n in $(FUZZ_NAMES); do \
 		mkdir -p $(BUILD)/corpus/$$n; \
 		seeds=; [ -d tests/fuzz/$$n/corpus ] && seeds=tests/fuzz/$$n/corpus; \
+		options="-timeout=60 -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 -artifact_prefix=$(BUILD)/corpus/$$n."; \
 		echo "fuzz $$n"; \
-		$(BUILD)/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
-			-print_final_stats=0 -verbosity=0 -artifact_prefix=$(BUILD)/corpus/$$n. \
-			$(BUILD)/corpus/$$n $$seeds || exit 1; \
+		if [ "$$seeds" ]; then $(BUILD)/fuzz/$$n $$options -runs=0 $$seeds || exit 1; fi; \
+		$(BUILD)/fuzz/$$n $$options -max_total_time=$(FUZZ_SECONDS) $(BUILD)/corpus/$$n $$seeds || exit 1; \
 	done
 
 check:

@@ -159,6 +159,18 @@ static int read_page(const struct snapshot *s, void *page)
 	return n == OHIB_PAGE_SIZE ? 0 : -ENODATA;
 }
 
+/* An image with a frame twice, or with one that is none, would not be opened: not to be found when the machine is down. */
+static bool frames_rise(const u64 *pfns, u64 n)
+{
+	for (u64 i = 0; i < n; i++) {
+		u64 pfn = pfns[i] & ~OHIB_PFN_ZERO_FLAG;
+
+		if (pfn >= 1ull << 52 || (i && pfn <= (pfns[i - 1] & ~OHIB_PFN_ZERO_FLAG)))
+			return false;
+	}
+	return true;
+}
+
 /* Entries before the end mark. */
 static u64 list_length(const u64 *pfns, u64 n)
 {
@@ -185,6 +197,8 @@ static int read_list(struct snapshot *s, struct ohib_writer *w, u64 room, u64 nr
 					    strerror(-r));
 	}
 	*nr = list_length(pfns, nr_meta * PFNS_PER_PAGE);
+	if (!frames_rise(pfns, *nr))
+		return ohib_err_set(err, -ENOTSUP, SNAPSHOT_DEVICE ": frame numbers that do not rise");
 	return 0;
 }
 

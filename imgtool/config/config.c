@@ -89,15 +89,15 @@ static int run_stages(struct json_object *c, struct machine *m, enum config_stag
 {
 	struct config_run run = { .all = c, .m = m, .root = root, .rows = rows, .warnings = warnings,
 				  .err = err };
-	s64 then = js_int(c, "config_time");
+	s64 then = js_int(c, "config_time"), s = js_int(c, "config_stages_done");
 
 	/* Stages that were done before are not told of twice. */
-	for (s64 s = js_int(c, "config_stages_done"); s <= (s64)last; s++) {
+	for (s = s < 0 ? 0 : s; s <= (s64)last; s++) {
 		for (size_t i = 0; i < NR_NOUNS; i++) {
 			s64 now = time(NULL);
 			int r;
 
-			if (s < 0 || !nouns[i]->stage[s])
+			if (!nouns[i]->stage[s])
 				continue;
 			run.away_s = then && now > then ? now - then : 0;
 			run.mine = js_obj(c, nouns[i]->key);

@@ -219,7 +219,7 @@ static int write_segment(const struct machine *m, const struct m_mm *mm, const s
 			 int fd, struct ohib_err *err)
 {
 	const struct m_vma *v = s->vma;
-	const struct m_page *pages = mm->pages.v + v->first_page;
+	const struct m_page *pages = v->nr_pages ? mm->pages.v + v->first_page : NULL;
 	size_t nr = v->nr_pages, i = 0;
 	u64 va, delta = 0;
 	int r;

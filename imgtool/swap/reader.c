@@ -85,7 +85,7 @@ static u64 locate(const struct m_swap_area *a, u64 offset, u64 max, u64 *block)
 
 static int open_direct(const char *dev)
 {
-	int fd = open(dev, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	int fd = open(dev, O_RDONLY | O_DIRECT | O_NONBLOCK | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }

@@ -31,25 +31,20 @@
 #define MMF_HAS_MDWE_NO_INHERIT 29	/* 6.6: 24e41bf8a6b4 */
 #define MMF_VM_MERGE_ANY 30		/* 6.4: d7597f59d1d3; not in use before */
 
-static bool bit(u64 word, unsigned int n)
-{
-	return word >> n & 1;
-}
-
 /* Bits of atomic_flags to PR_SPEC_*; what was asked for last decides. */
 static void speculation(u64 pfa, u64 tif, struct m_thread *t)
 {
-	if (bit(pfa, PFA_SPEC_SSB_FORCE_DISABLE))
+	if (x_bit(pfa, PFA_SPEC_SSB_FORCE_DISABLE))
 		t->spec_store = PR_SPEC_FORCE_DISABLE;
-	else if (bit(pfa, PFA_SPEC_SSB_NOEXEC))
+	else if (x_bit(pfa, PFA_SPEC_SSB_NOEXEC))
 		t->spec_store = PR_SPEC_DISABLE_NOEXEC;
-	else if (bit(pfa, PFA_SPEC_SSB_DISABLE))
+	else if (x_bit(pfa, PFA_SPEC_SSB_DISABLE))
 		t->spec_store = PR_SPEC_DISABLE;
-	if (bit(pfa, PFA_SPEC_IB_FORCE_DISABLE))
+	if (x_bit(pfa, PFA_SPEC_IB_FORCE_DISABLE))
 		t->spec_branch = PR_SPEC_FORCE_DISABLE;
-	else if (bit(pfa, PFA_SPEC_IB_DISABLE))
+	else if (x_bit(pfa, PFA_SPEC_IB_DISABLE))
 		t->spec_branch = PR_SPEC_DISABLE;
-	if (bit(tif, TIF_SPEC_L1D_FLUSH))
+	if (x_bit(tif, TIF_SPEC_L1D_FLUSH))
 		t->spec_l1d = PR_SPEC_ENABLE;
 }
 
@@ -120,7 +115,7 @@ static void refuse_more(struct xlate *x, u64 task, const struct m_thread *t)
 	u8 tls[sizeof(none)];
 
 	if (x->f->value[E_WORK_USER_DISPATCH] &&
-	    bit(optional(x, task, F_TASK_TI_WORK), x->f->value[E_WORK_USER_DISPATCH]))
+	    x_bit(optional(x, task, F_TASK_TI_WORK), x->f->value[E_WORK_USER_DISPATCH]))
 		x_refuse(x, "thread %d has its system calls dispatched to user code "
 			 "(PR_SET_SYSCALL_USER_DISPATCH)", t->tid);
 	if (optional(x, task, F_TASK_MEMPOLICY))
@@ -159,10 +154,10 @@ void xlate_thread_attrs(struct xlate *x, u64 task, struct m_thread *t)
 /* MEMBARRIER_STATE_*: each registration has a bit and, above its READY, those of what it includes. */
 static u32 membarrier(u64 state)
 {
-	return (bit(state, 1) ? MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED : 0) |
-	       (bit(state, 3) ? MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED : 0) |
-	       (bit(state, 5) ? MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE : 0) |
-	       (bit(state, 7) ? MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ : 0);
+	return (x_bit(state, 1) ? MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED : 0) |
+	       (x_bit(state, 3) ? MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED : 0) |
+	       (x_bit(state, 5) ? MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE : 0) |
+	       (x_bit(state, 7) ? MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ : 0);
 }
 
 void xlate_mm_attrs(struct xlate *x, u64 kmm, struct m_mm *mm)
@@ -172,11 +167,11 @@ void xlate_mm_attrs(struct xlate *x, u64 kmm, struct m_mm *mm)
 
 	mm->coredump_filter = flags >> MMF_DUMP_FILTER_SHIFT & MMF_DUMP_FILTER_MASK;
 	mm->membarrier = membarrier(optional(x, kmm, F_MM_MEMBARRIER));
-	if (bit(flags, MMF_HAS_MDWE))
+	if (x_bit(flags, MMF_HAS_MDWE))
 		mm->mdwe = M_MDWE_REFUSE_EXEC_GAIN |
-			   (bit(flags, MMF_HAS_MDWE_NO_INHERIT) ? M_MDWE_NO_INHERIT : 0);
-	mm->merge_any = bit(flags, MMF_VM_MERGE_ANY);
-	if (bit(flags, MMF_HAS_UPROBES))
+			   (x_bit(flags, MMF_HAS_MDWE_NO_INHERIT) ? M_MDWE_NO_INHERIT : 0);
+	mm->merge_any = x_bit(flags, MMF_VM_MERGE_ANY);
+	if (x_bit(flags, MMF_HAS_UPROBES))
 		x_refuse(x, "has a tracer's breakpoints in its code (uprobes)");
 	if (optional(x, kmm, F_MM_LAM))
 		x_refuse(x, "uses tagged addresses (LAM), which cannot be carried yet");

@@ -43,10 +43,10 @@ void xlate_clocks(struct xlate *x)
 			     (unsigned long long)shift);
 		return;
 	}
-	c->mono = x_s64(x, tk, F_TK_MONO_BASE) + (s64)(x_u64(x, tk, F_TK_MONO_NSEC) >> shift);
-	c->real = c->mono + x_s64(x, tk, F_TK_OFFS_REAL);
-	c->boot = c->mono + x_s64(x, tk, F_TK_OFFS_BOOT);
-	c->tai = c->mono + x_s64(x, tk, F_TK_OFFS_TAI);
+	c->mono = x_sum(x_s64(x, tk, F_TK_MONO_BASE), (s64)(x_u64(x, tk, F_TK_MONO_NSEC) >> shift));
+	c->real = x_sum(c->mono, x_s64(x, tk, F_TK_OFFS_REAL));
+	c->boot = x_sum(c->mono, x_s64(x, tk, F_TK_OFFS_BOOT));
+	c->tai = x_sum(c->mono, x_s64(x, tk, F_TK_OFFS_TAI));
 	c->hz = ticks_per_second(x_u64(x, tk, F_TK_XTIME_INTERVAL) >> shift);
 	/* a tool's own look at the clocks was earlier, and through its time namespace */
 	s->monotonic_ns = c->mono;

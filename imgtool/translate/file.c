@@ -46,13 +46,12 @@ static void identity(struct xlate *x, u64 inode, struct m_file *f)
 	f->id.generation = x_u64(x, inode, F_INODE_GENERATION);
 	f->rdev = xlate_dev(x_u64(x, inode, F_INODE_RDEV));
 	if (x_has(x, F_INODE_MTIME_SEC)) {
-		f->id.mtime_ns = x_s64(x, inode, F_INODE_MTIME_SEC) * (s64)NSEC_PER_SEC +
-				 x_s64(x, inode, F_INODE_MTIME_NSEC);
+		f->id.mtime_ns = x_ns(x_s64(x, inode, F_INODE_MTIME_SEC), x_s64(x, inode, F_INODE_MTIME_NSEC));
 	} else {
 		s64 ts[2];
 
 		x_bytes(x, inode, F_INODE_MTIME, ts, sizeof(ts));
-		f->id.mtime_ns = ts[0] * (s64)NSEC_PER_SEC + ts[1];
+		f->id.mtime_ns = x_ns(ts[0], ts[1]);
 	}
 }
 

@@ -30,7 +30,7 @@ static s64 timestamp(struct xlate *x, u64 inode, enum field pair, enum field sec
 		ohib_err_set(&x->err, -ENOENT, "inode: no field for its times");
 		return 0;
 	}
-	return (s64)((u64)ts[0] * NSEC_PER_SEC + (u64)ts[1]);
+	return x_ns(ts[0], ts[1]);
 }
 
 /* Vectors of the machine that nobody adds to live in its arena. */

@@ -99,11 +99,11 @@ static void collect_vmas(struct xlate *x, u64 mm, struct vma_list *out)
 		else if (root)
 			x_push(x, &out->vmas, root);
 	} else if (x_has(x, F_MM_MMAP) && x_has(x, F_VMA_NEXT)) {
-		u64 vma;
+		u64 vma, mark = 0;
 
 		for (vma = x_u64(x, mm, F_MM_MMAP); vma && !x_failed(x);
 		     vma = x_u64(x, vma, F_VMA_NEXT)) {
-			if (out->vmas.n > X_LIST_MAX) {
+			if (x_again(out->vmas.n + 1, vma, &mark)) {
 				ohib_err_pid(&x->err, x->pid, -ELOOP, "list of mappings has no end");
 				return;
 			}

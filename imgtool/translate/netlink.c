@@ -76,7 +76,7 @@ static int one_family(struct xlate *x, u64 id, u64 family, void *arg)
 	u64 first = x_u64(x, family, F_GENL_MCGRP_OFFSET);
 
 	(void)id;
-	for (i = 0; i < n && !x_failed(x); i++) {
+	for (i = 0; i < n && first + i <= GROUPS_MAX && !x_failed(x); i++) {
 		struct m_nl_group g = {};
 
 		if (!in_group(f->s, first + i))

@@ -23,7 +23,7 @@ static bool page_uptodate(struct xlate *x, u64 page)
 
 	if (head & 1)
 		page = head - 1;
-	return x_u64(x, page, F_PAGE_FLAGS) >> x->f->value[E_PG_UPTODATE] & 1;
+	return x_bit(x_u64(x, page, F_PAGE_FLAGS), x->f->value[E_PG_UPTODATE]);
 }
 
 /* @total: bytes in the slots before. */

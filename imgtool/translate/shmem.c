@@ -23,7 +23,7 @@ static void cached_page(struct xlate *x, u64 entry, u64 index, struct m_page_src
 {
 	u64 flags = x_u64(x, entry, F_PAGE_FLAGS), sub = 0;
 
-	if (flags & 1ull << x->f->value[E_PG_HEAD])
+	if (x_bit(flags, x->f->value[E_PG_HEAD]))
 		sub = index - x_u64(x, entry, F_PAGE_INDEX);
 	if (sub >= FOLIO_PAGES_MAX) {
 		ohib_err_pid(&x->err, x->pid, -EINVAL, "the folio at index %llu makes no sense",
@@ -31,7 +31,7 @@ static void cached_page(struct xlate *x, u64 entry, u64 index, struct m_page_src
 		return;
 	}
 	/* not up to date: fallocate() has taken it, but its contents are zeros until it is written to */
-	if (!(flags & 1ull << x->f->value[E_PG_UPTODATE]))
+	if (!x_bit(flags, x->f->value[E_PG_UPTODATE]))
 		*src = (struct m_page_src){ .kind = M_PAGE_ZERO };
 	else
 		*src = (struct m_page_src){ .kind = M_PAGE_PFN,

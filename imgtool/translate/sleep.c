@@ -204,8 +204,8 @@ static void poll_ends(struct xlate *x, u64 task, struct m_thread *t)
 {
 	name_restarted(t, SYS_poll);
 	if (x_u64(x, task, F_TASK_RB_POLL_HAS))
-		ends(x, t, CLOCK_MONOTONIC, x_s64(x, task, F_TASK_RB_POLL_SEC) * (s64)NSEC_PER_SEC +
-						    x_s64(x, task, F_TASK_RB_POLL_NSEC));
+		ends(x, t, CLOCK_MONOTONIC, x_ns(x_s64(x, task, F_TASK_RB_POLL_SEC),
+						 x_s64(x, task, F_TASK_RB_POLL_NSEC)));
 }
 
 static void restart_block(struct xlate *x, u64 task, struct m_thread *t)

@@ -28,7 +28,7 @@
 
 static bool sk_flag(struct xlate *x, u64 sk, enum field_enum flag)
 {
-	return x_u64(x, sk, F_SK_FLAGS) >> x->f->value[flag] & 1;
+	return x_bit(x_u64(x, sk, F_SK_FLAGS), x->f->value[flag]);
 }
 
 /* sk_rcvtimeo, sk_sndtimeo: jiffies, MAX_SCHEDULE_TIMEOUT for none. */
@@ -42,6 +42,8 @@ static s64 timeout_us(struct xlate *x, u64 sk, enum field f)
 		x_refuse(x, "has a timeout, and the length of the kernel's ticks is not known");
 		return 0;
 	}
+	if (ticks / x->clocks.hz >= INT64_MAX / 1000000)
+		return INT64_MAX;
 	return (ticks / x->clocks.hz) * 1000000 +
 	       (ticks % x->clocks.hz) * 1000000 / x->clocks.hz;
 }
@@ -189,12 +191,12 @@ int xlate_sock_queue(struct xlate *x, u64 sk, int (*fn)(struct xlate *x, u64 skb
 		     void *arg)
 {
 	/* struct sk_buff_head begins as an sk_buff does: next, prev */
-	u64 head = x_addr(x, sk, F_SK_RECEIVE), skb = x_u64(x, head, F_SKB_NEXT), next;
+	u64 head = x_addr(x, sk, F_SK_RECEIVE), skb = x_u64(x, head, F_SKB_NEXT), next, mark = 0;
 	u32 n;
 	int r;
 
-	for (n = 0; skb && skb != head && !x_failed(x); n++, skb = next) {
-		if (n > QUEUE_MAX)
+	for (n = 1; skb && skb != head && !x_failed(x); n++, skb = next) {
+		if (n > QUEUE_MAX || x_again(n, skb, &mark))
 			return ohib_err_pid(&x->err, x->pid, -ELOOP, "%s: queue without end",
 					    x->object);
 		next = x_u64(x, skb, F_SKB_NEXT);

@@ -25,7 +25,7 @@ static u64 place_in_folio(struct xlate *x, u64 tree, u64 index, u64 head)
 {
 	u64 first = index, at;
 
-	if (!(x_u64(x, head, F_PAGE_FLAGS) & 1ull << x->f->value[E_PG_HEAD]))
+	if (!x_bit(x_u64(x, head, F_PAGE_FLAGS), x->f->value[E_PG_HEAD]))
 		return 0;
 	for (unsigned int order = 1; order <= FOLIO_ORDER_MAX; order++) {
 		at = index & ~((1ull << order) - 1);
@@ -59,7 +59,7 @@ static bool cached(struct xlate *x, u32 type, u64 offset, struct m_page_src *src
 	}
 	if (!entry || entry & 1)	/* none, or the shadow of one that was reclaimed */
 		return false;
-	if (!(x_u64(x, entry, F_PAGE_FLAGS) & 1ull << x->f->value[E_PG_UPTODATE]))
+	if (!x_bit(x_u64(x, entry, F_PAGE_FLAGS), x->f->value[E_PG_UPTODATE]))
 		return false;		/* being read in */
 	*src = (struct m_page_src){
 		.kind = M_PAGE_PFN,

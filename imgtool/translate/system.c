@@ -25,10 +25,10 @@ static void time_offsets(struct xlate *x, u64 time_ns)
 {
 	struct m_system *s = &x->m->system;
 
-	s->timens_monotonic_ns = x_s64(x, time_ns, F_TIMENS_MONO_SEC) * (s64)NSEC_PER_SEC +
-				 x_s64(x, time_ns, F_TIMENS_MONO_NSEC);
-	s->timens_boottime_ns = x_s64(x, time_ns, F_TIMENS_BOOT_SEC) * (s64)NSEC_PER_SEC +
-				x_s64(x, time_ns, F_TIMENS_BOOT_NSEC);
+	s->timens_monotonic_ns = x_ns(x_s64(x, time_ns, F_TIMENS_MONO_SEC),
+				      x_s64(x, time_ns, F_TIMENS_MONO_NSEC));
+	s->timens_boottime_ns = x_ns(x_s64(x, time_ns, F_TIMENS_BOOT_SEC),
+				     x_s64(x, time_ns, F_TIMENS_BOOT_NSEC));
 }
 
 void xlate_system(struct xlate *x)

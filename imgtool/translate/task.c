@@ -40,7 +40,7 @@ static void set_who(struct xlate *x, u64 task)
 /* PID number of signal_struct.pids[@type] in the initial namespace; 0: none. */
 static pid_t signal_pid(struct xlate *x, u64 signal, enum field_enum type)
 {
-	u64 pid, at = x_addr(x, signal, F_SIG_PIDS) + x->f->value[type] * 8;
+	u64 pid, at = x_addr(x, signal, F_SIG_PIDS) + (u64)x->f->value[type] * 8;
 
 	x_read(x, at, &pid, sizeof(pid), "signal_struct.pids");
 	return pid ? (pid_t)x_u64(x, pid, F_PID_NR) : 0;
@@ -54,7 +54,7 @@ static void scheduling(struct xlate *x, u64 task, struct m_thread *t)
 	t->policy = x_u64(x, task, F_TASK_POLICY);
 	t->rt_priority = x_u64(x, task, F_TASK_RT_PRIORITY);
 	t->reset_on_fork = x_u64(x, task, F_TASK_RESET_ON_FORK);
-	t->nice = (s32)x_u64(x, task, F_TASK_STATIC_PRIO) - 120; /* DEFAULT_PRIO */
+	t->nice = (s32)(x_u64(x, task, F_TASK_STATIC_PRIO) - 120); /* DEFAULT_PRIO */
 	t->dl_runtime = x_u64(x, task, F_TASK_DL_RUNTIME);
 	t->dl_deadline = x_u64(x, task, F_TASK_DL_DEADLINE);
 	t->dl_period = x_u64(x, task, F_TASK_DL_PERIOD);

@@ -146,7 +146,7 @@ static void clock_timer(struct xlate *x, u64 kit, struct m_posix_timer *t)
 	t->value_ns = x_left(expires, c.now);
 	/* a relative one of CLOCK_REALTIME is armed by CLOCK_MONOTONIC */
 	t->absolute = c.id == t->clock;
-	t->abs_ns = expires + c.user_offset;
+	t->abs_ns = x_sum(expires, c.user_offset);
 }
 
 /* signo and sigval are in the prepared signal: kernel_siginfo with the layout of siginfo_t. */

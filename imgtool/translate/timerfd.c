@@ -42,7 +42,7 @@ static void arm(struct xlate *x, u64 ctx, struct m_timerfd *t)
 	if (!active)
 		return;
 	t->value_ns = x_left(expires, c.now);
-	t->abs_ns = expires + c.user_offset;
+	t->abs_ns = x_sum(expires, c.user_offset);
 }
 
 static void timerfd_translate(struct xlate *x, u64 file, struct m_file *f)

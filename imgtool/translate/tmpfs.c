@@ -38,6 +38,9 @@ static struct m_dentry *xlate_dentry(struct xlate *x, u64 dentry, u64 inode)
 		return NULL;
 	x_read(x, x_u64(x, dentry, F_DENTRY_NAME), d->name, len, "dentry name");
 	d->inode = xlate_inode(x, inode);
+	if (!d->inode)
+		ohib_err_set(&x->err, -EINVAL, "the directory entry at %#llx has no inode",
+			     (unsigned long long)dentry);
 	return x_failed(x) ? NULL : d;
 }
 

@@ -82,9 +82,9 @@ static void flip_flags(struct xlate *x, u64 b, u64 at, u64 end, const struct m_t
 
 static void flip_buffers(struct xlate *x, u64 tty, const struct m_tty *t, struct bytes *out)
 {
-	u64 port = x_u64(x, tty, F_TTY_PORT), b;
+	u64 port = x_u64(x, tty, F_TTY_PORT), b, mark = 0;
 	u8 data[OHIB_PAGE_SIZE];
-	u32 nr = 0;
+	u32 nr = 1;
 
 	if (!port)
 		return;
@@ -94,7 +94,7 @@ static void flip_buffers(struct xlate *x, u64 tty, const struct m_tty *t, struct
 
 		/* twice the size: the flags' half holds characters too while none has a flag */
 		if (at > end || end > 2 * x_u64(x, b, F_TTYBUF_SIZE) ||
-		    out->v.n + (end - at) > FLIP_MAX || nr++ > FLIP_MAX) {
+		    out->v.n + (end - at) > FLIP_MAX || x_again(nr++, b, &mark)) {
 			damaged(x, t, "raw buffer");
 			return;
 		}

@@ -139,7 +139,7 @@ static void peer(struct xlate *x, u64 sk, struct m_sock *s)
 	if (!other)
 		return;
 	unix_addr(x, other, s->peer_addr, sizeof(s->peer_addr), &s->peer_addr_len);
-	s->peer_gone = x_u64(x, other, F_SK_FLAGS) >> x->f->value[E_SOCK_DEAD] & 1 &&
+	s->peer_gone = x_bit(x_u64(x, other, F_SK_FLAGS), x->f->value[E_SOCK_DEAD]) &&
 		       !x_u64(x, other, F_SK_SOCKET);
 }
 

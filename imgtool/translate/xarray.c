@@ -9,6 +9,7 @@
 
 #define XA_SLOTS 64u	/* XA_CHUNK_SIZE; BASE_SMALL kernels are not x86-64 */
 #define XA_DEPTH_MAX 11u
+#define ENTRIES_MAX (1u << 26)	/* 256 GiB of small pages in one file */
 
 static bool is_internal(u64 entry)
 {
@@ -41,9 +42,10 @@ static int read_node(struct xlate *x, u64 entry, u64 slots[XA_SLOTS], unsigned i
 struct walk {
 	int (*fn)(struct xlate *x, u64 index, u64 nr, u64 entry, void *arg);
 	void *arg;
+	u32 left;	/* entries: nodes that are within others many times would never end */
 };
 
-static int walk_node(struct xlate *x, u64 entry, u64 index, unsigned int above, const struct walk *w)
+static int walk_node(struct xlate *x, u64 entry, u64 index, unsigned int above, struct walk *w)
 {
 	u64 slots[XA_SLOTS];
 	unsigned int i, n, shift;
@@ -66,7 +68,8 @@ static int walk_node(struct xlate *x, u64 entry, u64 index, unsigned int above, 
 			/* xa_mk_sibling(): the slot that the entry begins at, as an internal entry */
 			while (i + n < XA_SLOTS && slots[i + n] == (i << 2 | 2))
 				n++;
-			r = w->fn(x, index + ((u64)i << shift), (u64)n << shift, slots[i], w->arg);
+			r = w->left-- ? w->fn(x, index + ((u64)i << shift), (u64)n << shift, slots[i], w->arg) :
+					bad_node(x, entry - 2);
 		}
 		if (r)
 			return r;
@@ -77,7 +80,7 @@ static int walk_node(struct xlate *x, u64 entry, u64 index, unsigned int above, 
 int x_xarray_ranges(struct xlate *x, u64 xa,
 		    int (*fn)(struct xlate *x, u64 index, u64 nr, u64 entry, void *arg), void *arg)
 {
-	struct walk w = { .fn = fn, .arg = arg };
+	struct walk w = { .fn = fn, .arg = arg, .left = ENTRIES_MAX };
 	u64 head = x_u64(x, xa, F_XA_HEAD);
 
 	if (!head || x_failed(x))

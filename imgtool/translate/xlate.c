@@ -95,14 +95,23 @@ static int endless(struct xlate *x, u64 head)
 			    (unsigned long long)head);
 }
 
+bool x_again(u32 n, u64 node, u64 *mark)
+{
+	if (n > X_LIST_MAX || (n > 1 && node == *mark))
+		return true;
+	if (!(n & (n - 1)))
+		*mark = node;
+	return false;
+}
+
 int x_list(struct xlate *x, u64 head, int (*fn)(struct xlate *x, u64 node, void *arg), void *arg)
 {
-	u64 node = x_u64(x, head, F_LIST_NEXT), next;
+	u64 node = x_u64(x, head, F_LIST_NEXT), next, mark = 0;
 	u32 n;
 	int r;
 
-	for (n = 0; node != head && !x_failed(x); n++) {
-		if (n > X_LIST_MAX)
+	for (n = 1; node != head && !x_failed(x); n++) {
+		if (x_again(n, node, &mark))
 			return endless(x, head);
 		next = x_u64(x, node, F_LIST_NEXT);
 		r = fn(x, node, arg);
@@ -115,12 +124,12 @@ int x_list(struct xlate *x, u64 head, int (*fn)(struct xlate *x, u64 node, void 
 
 int x_hlist(struct xlate *x, u64 head, int (*fn)(struct xlate *x, u64 node, void *arg), void *arg)
 {
-	u64 node = x_u64(x, head, F_HLIST_FIRST), next;
+	u64 node = x_u64(x, head, F_HLIST_FIRST), next, mark = 0;
 	u32 n;
 	int r;
 
-	for (n = 0; node && !x_failed(x); n++) {
-		if (n > X_LIST_MAX)
+	for (n = 1; node && !x_failed(x); n++) {
+		if (x_again(n, node, &mark))
 			return endless(x, head);
 		next = x_u64(x, node, F_HNODE_NEXT);
 		r = fn(x, node, arg);

@@ -101,6 +101,11 @@ void *x_alloc(struct xlate *x, size_t size);
 int x_page_bytes(struct xlate *x, u64 page, u64 offset, void *buf, size_t len);	/* page.c */
 
 /*
+ * Is node number @n of a list, from 1 on, one that was there before? A loop is found before it has been gone through four
+ * times (Brent): *@mark, 0 at first, is the node whose number was the last power of two.
+ */
+bool x_again(u32 n, u64 node, u64 *mark);
+/*
  * Walk a struct list_head at @head: calls @fn with the address of each entry's list_head. Stops at its
  * first non-zero result, at a failed read, and with an error on an endless list.
  */
@@ -116,6 +121,27 @@ int x_xarray_ranges(struct xlate *x, u64 xa,
 		    int (*fn)(struct xlate *x, u64 index, u64 nr, u64 entry, void *arg), void *arg);
 /* The entry at @index; 0: none. */
 u64 x_xarray_get(struct xlate *x, u64 xa, u64 index);
+
+/* Whether bit @n is set; the number may be one that BTF tells. */
+static inline bool x_bit(u64 word, u64 n)
+{
+	return n < 64 && word >> n & 1;
+}
+
+/* Times that nobody vouches for: a sum stops at the last one there is. */
+static inline s64 x_sum(s64 a, s64 b)
+{
+	s64 sum;
+
+	if (__builtin_add_overflow(a, b, &sum))
+		return a < 0 ? INT64_MIN : INT64_MAX;
+	return sum;
+}
+/* Nanoseconds; past the year 2262 they wrap, as everywhere that compares them. */
+static inline s64 x_ns(s64 s, s64 ns)
+{
+	return (s64)((u64)s * NSEC_PER_SEC + (u64)ns);
+}
 
 /* One clock: where it stands, and what is added to it for the carried processes (time namespace). */
 struct x_clock {

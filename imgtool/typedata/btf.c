@@ -24,9 +24,17 @@ static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return 0;
 }
 
+/* "" for an offset that is past the names, which btf__new() does not look for. */
+static const char *name_at(const struct typedata *t, u32 offset)
+{
+	const char *name = btf__name_by_offset(t->btf, offset);
+
+	return name ? name : "";
+}
+
 static const char *type_name(const struct typedata *t, u32 id)
 {
-	return btf__name_by_offset(t->btf, btf__type_by_id(t->btf, id)->name_off);
+	return name_at(t, btf__type_by_id(t->btf, id)->name_off);
 }
 
 static int cmp_composite(const void *a, const void *b, void *arg)
@@ -126,11 +134,11 @@ static int find_member(const struct typedata *t, u32 id, const char *name, size_
 		return -ENOENT;
 	m = btf_members(bt);
 	for (i = 0; i < btf_vlen(bt); i++, m++) {
-		const char *mname = btf__name_by_offset(t->btf, m->name_off);
+		const char *mname = name_at(t, m->name_off);
 		u32 bits = btf_member_bit_offset(bt, i);
 		u32 bsize = btf_member_bitfield_size(bt, i);
 
-		if (mname && *mname) {
+		if (*mname) {
 			if (strncmp(mname, name, len) || mname[len])
 				continue;
 			*member_type = m->type;
@@ -143,6 +151,8 @@ static int find_member(const struct typedata *t, u32 id, const char *name, size_
 				loc->offset += bits / 8 / unit * unit;
 				loc->bit_offset = bits - bits / 8 / unit * unit * 8;
 				loc->size = unit;
+				if (loc->bit_offset + bsize > unit * 8)
+					return -ENOENT;
 			} else {
 				loc->offset += bits / 8;
 			}
@@ -227,7 +237,7 @@ int typedata_size(const struct typedata *t, const char *type, u32 *size)
 	if (i == t->nr_composites)
 		return -ENOENT;
 	n = btf__resolve_size(t->btf, t->composites[i]);
-	if (n < 0)
+	if (n <= 0)
 		return -ENOENT;
 	*size = n;
 	return 0;
@@ -251,7 +261,7 @@ int typedata_enum(const struct typedata *t, const char *enumerator, s64 *value)
 				name = btf_enum64(bt)[k].name_off;
 				v = (s64)btf_enum64_value(&btf_enum64(bt)[k]);
 			}
-			if (!strcmp(btf__name_by_offset(t->btf, name), enumerator)) {
+			if (!strcmp(name_at(t, name), enumerator)) {
 				*value = v;
 				return 0;
 			}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/map.h"
 #include "view/view_backend.h"
 
 #define START_KERNEL_MAP 0xffffffff80000000ull
@@ -60,6 +61,7 @@ static int cached_page(struct view *v, u64 pfn, const u8 **page)
 	return 0;
 }
 
+/* An entry of a table: aligned, whatever address the table is said to have. */
 static int read_phys_u64(struct view *v, u64 pa, u64 *out)
 {
 	const u8 *page;
@@ -67,6 +69,7 @@ static int read_phys_u64(struct view *v, u64 pa, u64 *out)
 
 	if (r)
 		return r;
+	pa &= ~7ull;
 	memcpy(out, page + (pa & (OHIB_PAGE_SIZE - 1)), sizeof(*out));
 	return 0;
 }
@@ -197,6 +200,7 @@ struct user_walk {
 	u64 start, end;
 	int (*fn)(void *arg, const struct view_pte *e);
 	void *arg;
+	struct map seen;	/* frames of tables: one that comes again would never end */
 };
 
 static int walk_user_table(struct user_walk *w, u64 table_phys, int level, u64 base)
@@ -207,7 +211,11 @@ static int walk_user_table(struct user_walk *w, u64 table_phys, int level, u64 b
 	unsigned int i;
 	int r;
 
-	r = cached_page(w->v, table_phys >> OHIB_PAGE_SHIFT, &page);
+	if (map_get(&w->seen, (table_phys >> OHIB_PAGE_SHIFT) + 1))
+		return -ELOOP;
+	r = map_put(&w->seen, (table_phys >> OHIB_PAGE_SHIFT) + 1, w);
+	if (!r)
+		r = cached_page(w->v, table_phys >> OHIB_PAGE_SHIFT, &page);
 	if (r)
 		return r;
 	memcpy(table, page, sizeof(table));
@@ -242,14 +250,15 @@ static int walk_user_table(struct user_walk *w, u64 table_phys, int level, u64 b
 int view_user_walk(struct view *v, u64 pgd, u64 start, u64 end,
 		   int (*fn)(void *arg, const struct view_pte *e), void *arg)
 {
-	struct user_walk w = { v, start, end, fn, arg };
+	struct user_walk w = { v, start, end, fn, arg, { 0 } };
 	u64 pa, left;
 	int r;
 
 	r = kva_to_phys(v, pgd, &pa, &left);
-	if (r)
-		return r;
-	return walk_user_table(&w, pa, v->levels - 1, 0);
+	if (!r)
+		r = walk_user_table(&w, pa, v->levels - 1, 0);
+	map_free(&w.seen);
+	return r;
 }
 
 /* "NUMBER(phys_base)=123" and the like out of the VMCOREINFO text. */

@@ -55,7 +55,7 @@ struct view_pte {
 
 /*
  * Call @fn for every non-zero leaf entry in [@start, @end) of the user page table rooted at kernel
- * virtual address @pgd, in rising order. Returns @fn's first non-zero result.
+ * virtual address @pgd, in rising order. Returns @fn's first non-zero result; -ELOOP: a table within itself.
  */
 int view_user_walk(struct view *v, u64 pgd, u64 start, u64 end,
 		   int (*fn)(void *arg, const struct view_pte *e), void *arg);

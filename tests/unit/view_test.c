@@ -196,6 +196,12 @@ static void user_memory(const char *vmcoreinfo, int levels)
 	view_forget(v);
 	s = (struct seen){ .stop_at = -1 };
 	CHECK_EQ(view_user_walk(v, pgd, 0, USER_END, collect, &s), -ENODATA);
+	/* one that is within itself */
+	*entry(6, levels - 1, 2, 0x80000000, &next) = 6ull << 12 | TABLE;
+	view_forget(v);
+	s = (struct seen){ .stop_at = -1 };
+	CHECK_EQ(view_user_walk(v, pgd, 0, USER_END, collect, &s), -ELOOP);
+	CHECK_EQ(s.n, 5);
 	view_close(v);
 }
 

@@ -1,0 +1,1 @@
+../../../../cases/epoll/hold.py

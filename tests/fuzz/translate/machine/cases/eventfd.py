@@ -1,0 +1,1 @@
+../../../../cases/eventfd/hold.py

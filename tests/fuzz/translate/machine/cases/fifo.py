@@ -1,0 +1,1 @@
+../../../../cases/fifo/hold.py

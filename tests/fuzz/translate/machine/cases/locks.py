@@ -1,0 +1,1 @@
+../../../../cases/locks/hold.py

@@ -1,0 +1,1 @@
+../../../../cases/memfd/hold.py

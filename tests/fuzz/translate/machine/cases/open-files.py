@@ -1,0 +1,1 @@
+../../../../cases/open-files/hold.py

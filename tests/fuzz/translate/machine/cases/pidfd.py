@@ -1,0 +1,1 @@
+../../../../cases/pidfd/hold.py

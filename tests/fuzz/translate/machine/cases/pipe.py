@@ -1,0 +1,1 @@
+../../../../cases/pipe/hold.py

@@ -1,0 +1,1 @@
+../../../../cases/posix-timer/hold.py

@@ -1,0 +1,1 @@
+../../../../cases/pty/hold.py

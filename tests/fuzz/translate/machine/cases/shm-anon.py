@@ -1,0 +1,1 @@
+../../../../cases/shm-anon/hold.py

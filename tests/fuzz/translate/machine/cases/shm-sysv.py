@@ -1,0 +1,1 @@
+../../../../cases/shm-sysv/hold.py

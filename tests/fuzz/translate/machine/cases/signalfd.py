@@ -1,0 +1,1 @@
+../../../../cases/signalfd/hold.py

@@ -1,0 +1,1 @@
+../../../../cases/signals/hold.py

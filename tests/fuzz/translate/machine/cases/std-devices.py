@@ -1,0 +1,1 @@
+../../../../cases/std-devices/hold.py

@@ -1,0 +1,1 @@
+../../../../cases/timerfd/hold.py

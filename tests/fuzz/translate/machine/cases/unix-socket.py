@@ -1,0 +1,1 @@
+../../../../cases/unix-socket/hold.py
