@@ -21,17 +21,17 @@ if pid == 0:
 fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
 
 
-def read_master(wait):
+def type_in(text, answer):
+    """What the terminal says until it has said @answer."""
     out = b""
-    while select.select([master], [], [], wait)[0]:
+    os.write(master, text)
+    while answer not in out and select.select([master], [], [], 10)[0]:
         out += os.read(master, 4096)
     return out
 
 
-os.write(master, b"sleep 500 &\nX=hello\n")
-read_master(0.3)
-os.write(master, b"cat | (sleep 300; cat)\n")
-read_master(0.3)
+type_in(b"sleep 500 &\nX=hello\necho $X, set\n", b"hello, set")
+type_in(b"cat | (echo $X, started; sleep 300; cat)\n", b"hello, started")
 efd = libc.eventfd(5, 0)
 tfd = libc.timerfd_create(1, 0)
 libc.timerfd_settime(tfd, 0, struct.pack("4q", 0, 0, 3, 0), None)
@@ -86,10 +86,8 @@ while not alarm:
     time.sleep(0.1)
 check("interval timer", True)
 check("foreground group", os.tcgetpgrp(master) not in (pid, 0))
-os.write(master, b"\x03")
-time.sleep(0.3)
-os.write(master, b"echo $X $(stty size); jobs; kill %1; tty\n")
-out = read_master(0.7)
+type_in(b"\x03", b"$ ")
+out = type_in(b"echo $X $(stty size); jobs; kill %1; tty\n", b"/dev/pts/0")
 check("shell's memory and size", b"hello 33 99" in out)
 check("shell's job", b"Running                 sleep 500" in out)
 check("shell's terminal", b"/dev/pts/0" in out)

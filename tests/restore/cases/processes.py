@@ -75,7 +75,10 @@ for i in range(2):
 chld = []
 signal.signal(signal.SIGCHLD, lambda *a: chld.append(1))
 os.kill(os.getpid(), signal.SIGUSR2)
-time.sleep(0.3)
+seen = None
+while seen != len(chld):
+    seen = len(chld)
+    time.sleep(1)
 chld.clear()
 old_ticks = list(ticks)
 old_shared = [shared[i] for i in range(3)] + [shared[201]]

@@ -71,7 +71,9 @@ class Monitor:
         return taken
 
     def save(self, path):
-        """The whole machine into a file; it stands still then."""
+        """The whole machine into a file; it stands still from the beginning: what TCG's processors write while memory
+        is copied is not always noticed."""
+        self.ask("stop")
         self.ask("migrate", uri=f"exec:cat > '{path}'")
         while True:
             told = self.ask("query-migrate")
