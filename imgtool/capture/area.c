@@ -26,21 +26,29 @@
 
 #define ALIGN ((u64)1 << 20)
 /* What is in use grows while it is paged out. */
-#define SPARE(need) ((need) / 8 + ((u64)32 << 20))
+#define GROWTH ((u64)32 << 20)
 #define PAGES_MAX ((u64)UINT32_MAX)	/* last_page is a u32 */
 
-int area_layout(u64 device, u64 image, u64 need, struct area *a, u64 *lack)
+static u64 aligned(u64 bytes)
 {
-	u64 bytes = (need + SPARE(need) + ALIGN - 1) & ~(ALIGN - 1), end = device & ~(ALIGN - 1);
+	bytes = (bytes + ALIGN - 1) & ~(ALIGN - 1);
+	return bytes / OHIB_PAGE_SIZE < PAGES_MAX ? bytes : PAGES_MAX * OHIB_PAGE_SIZE & ~(ALIGN - 1);
+}
+
+int area_layout(u64 device, u64 image, u64 need, u64 all, struct area *a, u64 *lack)
+{
+	u64 least = aligned(need + need / 8 + GROWTH), most = aligned(all + GROWTH), end = device & ~(ALIGN - 1);
+	u64 easy = image + image / 2, bytes = least;
 
 	*a = (struct area){ 0 };
 	*lack = 0;
-	if (bytes / OHIB_PAGE_SIZE > PAGES_MAX)
-		bytes = PAGES_MAX * OHIB_PAGE_SIZE & ~(ALIGN - 1);
-	if (end < image || end - image < bytes) {
-		*lack = image + bytes - end;
+	if (end < image || end - image < least) {
+		*lack = image + least - end;
 		return -ENOSPC;
 	}
+	/* More, as long as the image has more as well. */
+	if (most > least && end > easy && end - easy > least)
+		bytes = end - easy < most ? (end - easy) & ~(ALIGN - 1) : most;
 	*a = (struct area){ .offset = end - bytes, .bytes = bytes };
 	return 0;
 }

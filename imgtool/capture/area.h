@@ -31,10 +31,12 @@ struct area {
 };
 
 /*
- * Where an area for @need bytes lies on a device of @device bytes, whose first @image bytes are wanted for other
- * things. A pure function. -ENOSPC: the device is *@lack bytes too small.
+ * Where an area for @need bytes lies on a device of @device bytes, whose first @image bytes at least are wanted for
+ * other things. Where there is room it is large enough for @all bytes that could be paged out: the snapshot's own
+ * reclaim pages out what it need not, and fails when it comes to the area's end. A pure function. -ENOSPC: the device
+ * is *@lack bytes too small.
  */
-int area_layout(u64 device, u64 image, u64 need, struct area *a, u64 *lack);
+int area_layout(u64 device, u64 image, u64 need, u64 all, struct area *a, u64 *lack);
 /* The first page of an area of @bytes: union swap_header in include/linux/swap.h. */
 void area_header(u64 bytes, const u8 uuid[16], u8 page[OHIB_PAGE_SIZE]);
 /* What device-mapper makes it of, on the device with this number. */

@@ -93,7 +93,7 @@ static void check_device(struct preflight *p)
 		return;
 	}
 	p->device_bytes = p->image_room = d.size;
-	p->is_block = d.is_block;
+	p->is_block = d.is_block && !place_path(p->path);
 	if (!d.is_block)
 		refuse(&p->refusals, 0, "", p->path,
 		       "it is a file that may move or change: one for an image is made with overlayctl "

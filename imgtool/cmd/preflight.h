@@ -26,7 +26,7 @@ struct preflight {
 	char path[256];			/* the device */
 	char name[300];			/* how it is found again at boot */
 	char image_kernel[65], next_kernel[65]; /* the latter empty: exact resume */
-	bool is_block;			/* a device, not a file */
+	bool is_block;			/* a device of its own, not a file in a file system */
 	u64 device_bytes, estimate_bytes;
 	u64 page_out_bytes;		/* will have to go to swap first */
 	struct area area;		/* swap on the overlay device for it; none: not needed, or not possible */

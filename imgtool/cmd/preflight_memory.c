@@ -30,9 +30,9 @@ static bool zswap_is_on(void)
  * Room for @need bytes of swap behind an image of a size that one rarely exceeds, and a trial's room. Otherwise why
  * not, as a part of a sentence, into @why.
  */
-static void plan_area(struct preflight *p, u64 need, char *why, size_t size)
+static void plan_area(struct preflight *p, const struct memory_use *u, u64 need, char *why, size_t size)
 {
-	u64 image = p->estimate_bytes * 2 / 3, lack;
+	u64 image = p->estimate_bytes * 2 / 3, all = u->movable > u->swap_free ? u->movable - u->swap_free : 0, lack;
 
 	*why = '\0';
 	if (!p->device_bytes)
@@ -43,7 +43,7 @@ static void plan_area(struct preflight *p, u64 need, char *why, size_t size)
 	}
 	if (p->trial)
 		image += p->trial_bytes ? p->trial_bytes : OHIB_TRIAL_MIN;
-	if (area_layout(p->device_bytes, image, need, &p->area, &lack))
+	if (area_layout(p->device_bytes, image, need, all, &p->area, &lack))
 		snprintf(why, size, ", take an overlay device that is %llu MB larger", mb(lack));
 	else
 		p->image_room = p->area.offset;
@@ -53,7 +53,7 @@ static void check_swap(struct preflight *p, const struct memory_use *u, u64 fixe
 {
 	char why[160];
 
-	plan_area(p, need, why, sizeof(why));
+	plan_area(p, u, need, why, sizeof(why));
 	if (!p->area.bytes)
 		refuse(&p->refusals, 0, "", "memory",
 		       "%llu MB are in use, the copy beside them has room for %llu MB; %llu MB would have to be "

@@ -18,22 +18,31 @@ TEST(behind_the_image)
 	struct area a;
 	u64 lack;
 
-	/* 400 MB, an eighth and 32 MB more; whole megabytes, at the end of a device with an odd end */
-	CHECK_EQ(area_layout(2048 * MB + 5 * 512, 500 * MB, 400 * MB - 7, &a, &lack), 0);
-	CHECK_EQ(a.bytes, 482 * MB);
-	CHECK_EQ(a.offset, (2048 - 482) * MB);
+	/* all that could go, and 32 MB; whole megabytes, at the end of a device with an odd end */
+	CHECK_EQ(area_layout(2048 * MB + 5 * 512, 500 * MB, 400 * MB, 700 * MB - 7, &a, &lack), 0);
+	CHECK_EQ(a.bytes, 732 * MB);
+	CHECK_EQ(a.offset, (2048 - 732) * MB);
 	CHECK_EQ(lack, 0);
+	/* the least is an eighth and 32 MB over what has to go */
+	CHECK_EQ(area_layout(2048 * MB, 500 * MB, 400 * MB, 400 * MB, &a, &lack), 0);
+	CHECK_EQ(a.bytes, 482 * MB);
+	/* the image's share comes first: half as much again as it wants */
+	CHECK_EQ(area_layout(1300 * MB, 500 * MB, 400 * MB, 700 * MB, &a, &lack), 0);
+	CHECK_EQ(a.offset, 750 * MB);
+	CHECK_EQ(a.bytes, 550 * MB);
+	CHECK_EQ(area_layout(1200 * MB, 500 * MB, 400 * MB, 700 * MB, &a, &lack), 0);
+	CHECK_EQ(a.bytes, 482 * MB);
 	/* just enough, and a little less */
-	CHECK_EQ(area_layout(982 * MB, 500 * MB, 400 * MB, &a, &lack), 0);
+	CHECK_EQ(area_layout(982 * MB, 500 * MB, 400 * MB, 700 * MB, &a, &lack), 0);
 	CHECK_EQ(a.offset, 500 * MB);
-	CHECK_EQ(area_layout(982 * MB, 500 * MB + 1, 400 * MB, &a, &lack), -ENOSPC);
+	CHECK_EQ(area_layout(982 * MB, 500 * MB + 1, 400 * MB, 700 * MB, &a, &lack), -ENOSPC);
 	CHECK_EQ(a.bytes, 0);
 	CHECK_EQ(lack, 1);
 	/* not even the image */
-	CHECK_EQ(area_layout(100 * MB, 500 * MB, 400 * MB, &a, &lack), -ENOSPC);
+	CHECK_EQ(area_layout(100 * MB, 500 * MB, 400 * MB, 700 * MB, &a, &lack), -ENOSPC);
 	CHECK_EQ(lack, 882 * MB);
 	/* no more than a header can tell of */
-	CHECK_EQ(area_layout(~0ull, 0, (u64)1 << 50, &a, &lack), 0);
+	CHECK_EQ(area_layout(~0ull, 0, (u64)1 << 50, (u64)1 << 51, &a, &lack), 0);
 	CHECK(a.bytes / OHIB_PAGE_SIZE <= UINT32_MAX);
 }
 
