@@ -31,7 +31,7 @@ static int translate(struct preflight *p, bool frozen, struct refusals *to, stru
 	return 0;
 }
 
-#define LIVE_TRIES 5
+#define LIVE_TRIES 10
 
 /*
  * The machine runs while it is read: a process ends, a lock is let go, and a list that was being

@@ -329,6 +329,9 @@ static int one_task(struct xlate *x, u64 node, void *arg)
 		x->m->system.nr_kernel_tasks++;
 		return 0;
 	}
+	/* What was read for the last process is old by now: with it and what is read next a list may have no end. */
+	if (x->live)
+		view_forget(x->v);
 	if (x_u64(x, task, F_TASK_EXIT_STATE) == EXIT_DEAD)
 		return 0;
 	set_who(x, task);
