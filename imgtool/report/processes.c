@@ -17,20 +17,12 @@ char report_state(const struct m_process *p)
 	return 'S';
 }
 
-/* Private page of @mm at @va; binary search. */
+/* Private page of @mm at @va. */
 static const struct m_page *find_page(const struct m_mm *mm, u64 va)
 {
-	size_t lo = 0, hi = mm->pages.n;
+	size_t at = m_mm_page_at(mm, va);
 
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (mm->pages.v[mid].va < va)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < mm->pages.n && mm->pages.v[lo].va == va ? &mm->pages.v[lo] : NULL;
+	return at < mm->pages.n && mm->pages.v[at].va == va ? &mm->pages.v[at] : NULL;
 }
 
 void report_cmdline(const struct machine *m, const struct m_process *p, char *buf, size_t size)
