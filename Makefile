@@ -73,7 +73,7 @@ help:
 	@echo 'unit     unit tests under ASan and UBSan'
 	@echo 'fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (clang)'
 	@echo 'check    all tests'
-	@echo 'check-long  the power cut at every step, for an hour or two'
+	@echo 'check-long  those too that take hours: the power cut at every step, stacked roots …'
 	@echo 'demo     a virtual machine changes its kernel while you watch'
 	@echo 'speed    how fast images are written and read, sealed and not'
 	@echo 'bench    times of the stages next to stock hibernation'
