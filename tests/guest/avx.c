@@ -31,7 +31,7 @@ static void on_question(int sig)
 /* Add until asked; returns the number of additions. All is in registers, the count as well. */
 static unsigned long add(void)
 {
-	static const struct timespec pause = { 0, 3000000 };
+	static const struct timespec pause = { 0, 10000000 };
 	unsigned long n = 0;
 
 	asm volatile(ALL(LOAD)
@@ -44,7 +44,7 @@ static unsigned long add(void)
 		     "vmovupd 6*32(%[steps]), %%ymm14\n\t"
 		     "vmovupd 7*32(%[steps]), %%ymm15\n"
 		     "1:\n\t"
-		     "mov $2000, %%edx\n"
+		     "mov $500, %%edx\n"
 		     "2:\n\t"
 		     "vaddpd %%ymm8, %%ymm0, %%ymm0\n\t"
 		     "vaddpd %%ymm9, %%ymm1, %%ymm1\n\t"

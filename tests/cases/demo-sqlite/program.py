@@ -26,7 +26,7 @@ def run():
         database.execute("insert into rows values (?, ?)", (acknowledged + 1, content(acknowledged + 1)))
         database.execute("commit")
         acknowledged += 1
-        time.sleep(0.03)
+        time.sleep(0.1)
 
 
 def start():
