@@ -16,6 +16,7 @@ class Watch:
         """answers: (pattern, text) to be typed when a line of the console matches, ended or not: the kernel may
         have said something behind a prompt; each once, in their order, and the last one again and again."""
         self.machine = machine
+        # Seconds without a sign of life; without a message of the agent it may be three times as long.
         self.stage_timeout = stage_timeout
         self.show_console = show_console
         # A panic is what is wanted.
@@ -38,13 +39,19 @@ class Watch:
         self.console = qemu.Follower(self.machine.serial_log())
         self.port = qemu.Follower(self.machine.port_log())
         self.times.append((time.monotonic(), "@vm power-on"))
+        self.heard()
+
+    def heard(self):
+        """A message has come."""
         self.deadline = time.monotonic() + self.stage_timeout
+        self.last_deadline = time.monotonic() + 3 * self.stage_timeout
 
     def look_at_console(self):
         for line in self.console.lines():
             shown = re.sub(rb"\x1b[\[(][0-9;?]*[A-Za-z]|[^\x20-\x7e]", b"", line).decode()
             self.console_text.append(shown)
             self.times.append((time.monotonic(), shown))
+            self.deadline = max(self.deadline, min(time.monotonic() + self.stage_timeout, self.last_deadline))
             if self.show_console and shown.strip():
                 print("  | " + shown[:150], flush=True)
             if qemu.BAD_LINE.search(line) and not qemu.WELL_LINE.search(line) and not self.may_panic and \
@@ -52,7 +59,7 @@ class Watch:
                 self.bad.append(shown)
                 if b"anic" in line:
                     # Let the rest of the report arrive, then do not wait for the timeout.
-                    self.deadline = min(self.deadline, time.monotonic() + 5)
+                    self.deadline = self.last_deadline = time.monotonic() + 5
 
     def answer(self):
         """Type what is asked for."""
@@ -86,7 +93,7 @@ class Watch:
                 found.append((line.split()[1:], None))
                 self.times.append((time.monotonic(), line))
         if found:
-            self.deadline = time.monotonic() + self.stage_timeout
+            self.heard()
         return found
 
     def next(self):
