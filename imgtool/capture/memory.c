@@ -13,7 +13,8 @@
 #include "util/file.h"
 
 #define PAGES_FOR_IO 1024u	/* kernel/power/power.h: 4 MiB */
-#define RELOADER (128u << 20)	/* the initramfs unpacked, and what the reloader needs at least */
+#define RELOADER (64u << 20)	/* what the reloader needs at least */
+#define UNPACKED 3		/* bytes of an initramfs in memory for one in its file */
 #define RELOADER_SHARE 64	/* of the memory carried: lists of pages */
 
 /* Of a line "Key:   123 kB"; 0: there is none. */
@@ -156,10 +157,11 @@ u64 memory_stuck(const struct memory_use *u, u64 *swap)
 	return fixed;
 }
 
-u64 memory_short_of_switch(const struct memory_use *u)
+u64 memory_short_of_switch(const struct memory_use *u, u64 initramfs)
 {
 	/* the next kernel itself takes about as much as this one */
-	u64 need = u->keep + u->swapped + RELOADER + (u->movable + u->swapped) / RELOADER_SHARE + u->reserve;
+	u64 need = u->keep + u->swapped + RELOADER + initramfs * UNPACKED +
+		   (u->movable + u->swapped) / RELOADER_SHARE + u->reserve;
 
 	return need > u->total ? need - u->total : 0;
 }

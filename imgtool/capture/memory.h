@@ -36,9 +36,10 @@ u64 memory_stuck(const struct memory_use *u, u64 *swap);
 
 /*
  * Bytes by which RAM is too small for a switch: the next kernel's reloader has to have all memory of the processes
- * in RAM, since swap holds the only copy of what is in it until the commit. 0: it fits.
+ * in RAM, since swap holds the only copy of what is in it until the commit. 0: it fits. @initramfs: bytes of its
+ * file, which is unpacked into RAM.
  */
-u64 memory_short_of_switch(const struct memory_use *u);
+u64 memory_short_of_switch(const struct memory_use *u, u64 initramfs);
 
 /*
  * Page idle memory of other processes out until the snapshot can hold the rest, as far as that goes: what

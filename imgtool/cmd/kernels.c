@@ -162,6 +162,15 @@ static int stamp_compare(const char *release, const char *what, const char *file
 	return 0;
 }
 
+int kernel_initramfs(const char *release, char *path, size_t size)
+{
+	snprintf(path, size, "/boot/initrd.img-%s", release);
+	if (!access(path, R_OK))
+		return 0;
+	snprintf(path, size, "/boot/initramfs-%s.img", release);
+	return access(path, R_OK) ? -ENOENT : 0;
+}
+
 int kernel_can_resume(const char *release, struct ohib_err *err)
 {
 	_cleanup_fclose_ FILE *f = NULL;
@@ -171,15 +180,9 @@ int kernel_can_resume(const char *release, struct ohib_err *err)
 	snprintf(path, sizeof(path), "/boot/vmlinuz-%s", release);
 	if (access(path, R_OK))
 		return ohib_err_set(err, -errno, "%s: %s", path, strerror(errno));
-	snprintf(initrd, sizeof(initrd), "/boot/initrd.img-%s", release);
-	if (access(initrd, R_OK)) {
-		snprintf(initrd, sizeof(initrd), "/boot/initramfs-%s.img", release);
-		if (access(initrd, R_OK))
-			return ohib_err_set(
-				err, -ENOENT,
-				"Linux %s has no initramfs: run update-initramfs -c -k %s", release,
-				release);
-	}
+	if (kernel_initramfs(release, initrd, sizeof(initrd)))
+		return ohib_err_set(err, -ENOENT, "Linux %s has no initramfs: run update-initramfs -c -k %s", release,
+				    release);
 	snprintf(path, sizeof(path), STAMP_DIR "/initramfs-%s", release);
 	f = fopen(path, "re");
 	if (!f)

@@ -37,5 +37,8 @@ int kernel_options_check(const char *release, unsigned int roles,
  */
 int kernel_can_resume(const char *release, struct ohib_err *err);
 
+/* The path of the initramfs of @release, as Debian or as dracut names it; -ENOENT: it has none. */
+int kernel_initramfs(const char *release, char *path, size_t size);
+
 /* What the hook wrote under @key when it made the initramfs of @release; -ENODATA: nothing. */
 int kernel_stamp_get(const char *release, const char *key, char *value, size_t size);

@@ -210,6 +210,8 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 	if (p->trial)
 		check_trial(p);
 	check_kernels(p);
+	if (p->next_kernel[0])
+		preflight_memory_of_switch(p);
 	preflight_keys(p);
 	if (place_path(p->path))
 		preflight_place(p);

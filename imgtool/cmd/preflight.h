@@ -52,6 +52,8 @@ int preflight_frozen(struct preflight *p, struct refusals *frozen, struct ohib_e
 struct machine;
 /* Does what is in use fit into the copy, and what does not fit into swap? */
 void preflight_memory(struct preflight *p);
+/* Is there RAM for it beside the next kernel while that takes it over? */
+void preflight_memory_of_switch(struct preflight *p);
 /* Would the initramfs that resumes it find the key, and take the image for this machine's? */
 void preflight_keys(struct preflight *p);
 void preflight_menu(struct preflight *p);

@@ -5,8 +5,10 @@
  * overlay device. What can be neither is the limit.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "capture/memory.h"
+#include "cmd/kernels.h"
 #include "cmd/preflight.h"
 #include "image/writer.h"
 #include "util/cleanup.h"
@@ -83,7 +85,7 @@ void preflight_memory(struct preflight *p)
 {
 	struct ohib_err err = {0};
 	struct memory_use u;
-	u64 fixed, swap, lack;
+	u64 fixed, swap;
 
 	p->area = (struct area){ 0 };
 	if (memory_survey(&u, &err)) {
@@ -99,14 +101,27 @@ void preflight_memory(struct preflight *p)
 		       mb(u.in_use), mb(u.limit), mb(fixed));
 	if (swap)
 		check_swap(p, &u, fixed, swap);
-	lack = p->wants_switch ? memory_short_of_switch(&u) : 0;
+	p->page_out_bytes = fixed || (swap && !p->area.bytes) ? 0 : memory_excess(&u);
+	check_room(p);
+}
+
+void preflight_memory_of_switch(struct preflight *p)
+{
+	struct memory_use u;
+	char initramfs[160];
+	struct stat st;
+	u64 lack;
+
+	/* of what cannot be told another check speaks */
+	if (memory_survey(&u, NULL) || kernel_initramfs(p->next_kernel, initramfs, sizeof(initramfs)) ||
+	    stat(initramfs, &st))
+		return;
+	lack = memory_short_of_switch(&u, (u64)st.st_size);
 	if (lack)
 		refuse(&p->refusals, 0, "", "memory",
 		       "%llu MB are in use and %llu MB in swap: while another kernel takes them over all has to be in "
 		       "RAM at once, which is %llu MB too small for it: end programs (an exact resume is possible)",
 		       mb(u.keep), mb(u.swapped), mb(lack));
-	p->page_out_bytes = fixed || (swap && !p->area.bytes) ? 0 : memory_excess(&u);
-	check_room(p);
 }
 
 void preflight_print_paging(const struct preflight *p)

@@ -112,18 +112,18 @@ TEST(a_switch_needs_all_in_ram)
 	u64 lack;
 
 	REQUIRE(!parse(100 * MB, 700 * MB, 10 * MB, 0, "", &u));
-	CHECK_EQ(memory_short_of_switch(&u),
-		 u.keep + 128 * MB + 700 * MB / 64 + PAGES(171 + 11084 + 32) - PAGES(262008));
+	CHECK_EQ(memory_short_of_switch(&u, 20 * MB),
+		 u.keep + 64 * MB + 3 * 20 * MB + 700 * MB / 64 + PAGES(171 + 11084 + 32) - PAGES(262008));
 	REQUIRE(!parse(200 * MB, 600 * MB, 10 * MB, 0, "", &u));
-	CHECK_EQ(memory_short_of_switch(&u), 0);
+	CHECK_EQ(memory_short_of_switch(&u, 20 * MB), 0);
 	/* what is in swap counts, once */
 	REQUIRE(!parse(200 * MB, 600 * MB, 10 * MB, 50 * MB, swaps, &u));
 	CHECK_EQ(u.swapped, 0);
-	CHECK_EQ(memory_short_of_switch(&u), 0);
+	CHECK_EQ(memory_short_of_switch(&u, 20 * MB), 0);
 	REQUIRE(!parse(200 * MB, 600 * MB, 10 * MB, 0, "Filename\n/dev/vda4 partition 409600 307200 -2\n", &u));
 	CHECK_EQ(u.swapped, 300 * MB);
-	lack = u.keep + 300 * MB + 128 * MB + 900 * MB / 64 + PAGES(171 + 11084 + 32) - PAGES(262008);
-	CHECK_EQ(memory_short_of_switch(&u), lack);
+	lack = u.keep + 300 * MB + 64 * MB + 3 * 20 * MB + 900 * MB / 64 + PAGES(171 + 11084 + 32) - PAGES(262008);
+	CHECK_EQ(memory_short_of_switch(&u, 20 * MB), lack);
 }
 
 TEST(nonsense_is_an_error)
