@@ -4,7 +4,8 @@
  * machine stands still.
  * Source: process_madvise(2), madvise_cold_or_pageout_pte_range() in mm/madvise.c: it takes pages that one
  * process has mapped, private ones and those of shared memory, and leaves locked ones alone. What several
- * share, and files of a tmpfs that nobody has mapped, is left to the snapshot's own reclaim.
+ * share, and files of a tmpfs that nobody has mapped, is left to the snapshot's own reclaim; so is what
+ * programs that run fetch back as fast as it goes.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,6 +24,8 @@
 
 #define CHUNK (16u << 20)	/* bytes advised at once */
 #define WRITE_SECONDS 60	/* how long the disk may take for the last of it */
+#define IDLE_SECONDS 15		/* no further: others need what goes, or it cannot go */
+#define FURTHER (1u << 20)	/* bytes that are worth it */
 
 struct victim {
 	pid_t pid;
@@ -34,6 +37,8 @@ struct pager {
 	VEC(struct victim) victims;
 	struct memory_use use;
 	u64 total;	/* what was too much at first */
+	u64 least;	/* and at best so far, */
+	time_t least_at;	/* seconds of CLOCK_MONOTONIC when that was */
 	void (*progress)(void *arg, u64 done, u64 total);
 	void *arg;
 	bool (*stop)(void);
@@ -90,6 +95,19 @@ static int list_victims(struct pager *p, struct ohib_err *err)
 	return 0;
 }
 
+/* Does it get further? */
+static bool idle(struct pager *p, u64 excess)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!p->least_at || excess + FURTHER <= p->least) {
+		p->least = excess;
+		p->least_at = now.tv_sec;
+	}
+	return now.tv_sec - p->least_at > IDLE_SECONDS;
+}
+
 /* Is it enough? Tells how far it is. */
 static bool look(struct pager *p)
 {
@@ -100,7 +118,7 @@ static bool look(struct pager *p)
 	excess = memory_excess(&p->use);
 	if (p->progress)
 		p->progress(p->arg, excess < p->total ? p->total - excess : 0, p->total);
-	return !excess || !p->use.swap_free || (p->stop && p->stop());
+	return !excess || !p->use.swap_free || idle(p, excess) || (p->stop && p->stop());
 }
 
 /* A line of maps; memory that is in no file on a disk is what goes to swap. */
