@@ -24,8 +24,9 @@ CMDLINE = "console=tty0 console=ttyS0,115200 nomodeset norandmaps watchdog_thres
 
 # max without SVM: Debian would load kvm_amd, which takes seconds.  Without SVM QEMU 7.2 ends the extended
 # CPUID leaves before the one with the address sizes, so that one is asked for: a kernel with 5-level paging
-# that does not find it takes its own pointers for invalid.
-TCG_CPU = "max,svm=off,min-xlevel=0x80000008"
+# that does not find it takes its own pointers for invalid.  Without ERMS: TCG moves what "rep movsb" moves byte by
+# byte, and a kernel that finds ERMS clears and copies pages so.
+TCG_CPU = "max,svm=off,min-xlevel=0x80000008,erms=off"
 
 
 def accelerator(disk):
