@@ -18,6 +18,9 @@ BAD_LINE = re.compile(rb"BUG:|Oops|[Pp]anic|WARNING: possible|general protection
                       rb"Internal error|unable to handle|Kernel stack is corrupted")
 # Lines that match BAD_LINE and are well: the boot parameters, told in full, and the name of a device.
 WELL_LINE = re.compile(rb"Command line:|lockdep is turned off|pvpanic")
+# What a kernel says in the first seconds of its boot when it is QEMU that fails: given no time to tick, or when one
+# thread of TCG runs a breakpoint that the kernel had put into its text for a moment, and taken back (text_poke_bp).
+HOST_FAULT = re.compile(r"IO-APIC \+ timer doesn't work|^\[ +[0-9]\.\d+\] (Oops: )?int3: 0000")
 LIBC = ctypes.CDLL(None)
 CMDLINE = "console=tty0 console=ttyS0,115200 nomodeset norandmaps watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=180"
 
