@@ -34,13 +34,21 @@ struct rings {
 	u32 left;
 };
 
+/* Nobody gets at it any more; it is collected minutes later. 0, or the largest number as of 6.7: it does not expire. */
+static bool expired(struct xlate *x, u64 key)
+{
+	s64 at = x_s64(x, key, F_KEY_EXPIRY);
+
+	return at > 0 && at <= x->clocks.real / (s64)NSEC_PER_SEC;
+}
+
 static void one_key(struct xlate *x, struct rings *rings, u64 key)
 {
 	u64 flags = x_u64(x, key, F_KEY_FLAGS), desc = x_u64(x, key, F_KEY_DESC);
 	char *type = type_of(x, key), *text;
 
 	/* a negative one only remembers that there is none */
-	if (flags & (1 << KEY_FLAG_DEAD | 1 << KEY_FLAG_REVOKED) || x_s64(x, key, F_KEY_STATE) < 0 || !type)
+	if (flags & (1 << KEY_FLAG_DEAD | 1 << KEY_FLAG_REVOKED) || x_s64(x, key, F_KEY_STATE) < 0 || expired(x, key) || !type)
 		return;
 	if (!strcmp(type, "keyring")) {
 		for (size_t i = 0; i < rings->list.n; i++)

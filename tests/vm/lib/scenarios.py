@@ -11,7 +11,8 @@ class Scenario:
     @orders), "armed" (a suspended one), "tried" (one on trial, told @orders). @fault goes wrong in the reloader,
     or in QEMU's disk: @disk has rows of (read or write, byte behind the overlay partition's beginning or its name,
     once). @wanted must come of it after @power_ons, and @says be on the console or said by the tool. @waits: the image
-    could not even be told that a machine booted past it; then only the super blocks tell."""
+    could not even be told that a machine booted past it (udev finds no partition there that cannot be read); then only
+    the super blocks tell."""
 
     def __init__(self, key, name, place, wanted, power_ons, fault=None, orders=(), disk=(), says="", waits=False):
         self.key, self.name, self.place, self.wanted, self.power_ons = key, name, place, wanted, power_ons
@@ -41,7 +42,7 @@ SCENARIOS = [
     Scenario("io-header", "no header can be written", "ready", REFUSED, 1, orders=["hibernate none"],
              disk=[("write", 512, False), ("write", 8192, False)], says="writing the header"),
     Scenario("io-unreadable", "the header cannot be read", "armed", ORDINARY, 1,
-             disk=[("read", 512, False), ("read", 8192, False)], says="could not be marked stale", waits=True),
+             disk=[("read", 512, False), ("read", 8192, False)], says="no device PARTUUID=.*: booting normally", waits=True),
     Scenario("io-layer", "a trial's layer cannot be written", "tried", OLD, 2, orders=["fill none"],
              disk=[("write", "layer", False)], says="what was written is lost"),
     Scenario("KEEP_HANDOVER", "a merge cannot begin, and begins again", "tried", NEW, 1,
