@@ -152,6 +152,13 @@ def packet():
     return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
 
 
+def user_key(name, seconds):
+    """A key of the user; 0 seconds: for good. What has expired the kernel collects minutes later."""
+    user_ring, set_timeout = -4, 15
+    key = call(248, b"user", name, b"secret", 6, user_ring)
+    call(250, set_timeout, key, seconds)
+
+
 # kind: (what makes it, a part of the reason)
 KINDS = {
     "tcp-listen": (held_by(lambda: socket.create_server(("127.0.0.1", 0))), "listens on"),
@@ -224,6 +231,8 @@ def start():
             print(f"{name}: not in this kernel: {said[1:]}")
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+    user_key(b"overlayctl-stays", 0)
+    user_key(b"overlayctl-expires", 1)
     with open(NOTES, "w", encoding="ascii") as out:
         json.dump(pids, out)
 
@@ -242,6 +251,9 @@ def verify():
             wrong.append(f"{name}: PID {pid} is refused for {reasons or 'nothing'}")
         if not os.path.exists(f"/proc/{pid}"):
             wrong.append(f"{name}: PID {pid} is gone")
+    keys = [row["reason"] for row in told if "key ring" in row["object"]]
+    if len(keys) != 1 or "overlayctl-stays" not in keys[0]:
+        wrong.append(f"of the keys one stays and one has expired; refused is {keys}")
     if wrong:
         sys.exit("\n".join(wrong))
     print(f"{len(pids)} kinds are refused, and the processes are there: {', '.join(sorted(pids))}")
