@@ -138,20 +138,20 @@ static void foreign_vdso(struct machine *m)
 	m->system.vdso_len = 8192;
 }
 
-/* Until the program has said "ready". */
-static void wait_ready(const char *dir)
+/* Until the program has said @what, @tenths of a second at most. */
+static void wait_says(const char *dir, const char *what, u64 tenths)
 {
-	char path[256], buf[4096];
+	char path[256], buf[16384];
 
 	snprintf(path, sizeof(path), "%s/log", dir);
-	for (int i = 0; i < 300; i++) {
+	for (u64 i = 0; i < tenths; i++) {
 		int fd = open(path, O_RDONLY);
 		ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
 
 		if (fd >= 0)
 			close(fd);
 		buf[n > 0 ? n : 0] = '\0';
-		if (strstr(buf, "ready\n"))
+		if (strstr(buf, what))
 			return;
 		usleep(100000);
 	}
@@ -244,7 +244,7 @@ int main(int argc, char **argv)
 		_exit(127);
 	}
 	if (ready)
-		wait_ready(dir);
+		wait_says(dir, "ready\n", 300);
 	sleep((unsigned int)settle);
 	for (u64 round = 0; round < rounds; round++) {
 		struct machine m;
@@ -267,7 +267,11 @@ int main(int argc, char **argv)
 		ret = again(&m, fault, &a);
 		if (ret || !a)
 			return ret;
-		sleep((unsigned int)keep);
+		/* it has other work than this one */
+		if (ready)
+			wait_says(dir, "\ndone\n", keep * 200);
+		else
+			sleep((unsigned int)keep);
 	}
 	ret = scrape(a, &m2, &e);
 	if (ret)
