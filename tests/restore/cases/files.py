@@ -32,6 +32,25 @@ def type_in(text, answer):
 
 type_in(b"sleep 500 &\nX=hello\necho $X, set\n", b"hello, set")
 type_in(b"cat | (echo $X, started; sleep 300; cat)\n", b"hello, started")
+
+
+def in_foreground():
+    """Command lines of the processes that the terminal's keys go to."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and os.getpgid(int(name)) == os.tcgetpgrp(master):
+                with open(f"/proc/{name}/cmdline", "rb") as text:
+                    found.append(text.read())
+        except OSError:
+            pass
+    return found
+
+
+# The suite describes processes that run: none may be on its way from one program to the next.
+while not {b"cat\0", b"sleep\0" + b"300\0"} <= set(in_foreground()):
+    time.sleep(0.05)
+time.sleep(0.5)
 efd = libc.eventfd(5, 0)
 tfd = libc.timerfd_create(1, 0)
 libc.timerfd_settime(tfd, 0, struct.pack("4q", 0, 0, 3, 0), None)
