@@ -115,7 +115,7 @@ def kernel():
 
 
 def main(run, start, verify):
-    todo = {"run": run, "start": start, "verify": verify}.get("".join(sys.argv[1:2]))
-    if not todo:
+    action = {"run": run, "start": start, "verify": verify}.get("".join(sys.argv[1:2]))
+    if not action:
         sys.exit("usage: run|start|verify")
-    todo()
+    action()
