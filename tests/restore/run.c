@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -40,6 +41,25 @@ static void private_mounts(void)
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("devpts", "/dev/pts", "devpts", 0, "mode=620,ptmxmode=666,newinstance");
+}
+
+/*
+ * Go on as PID 1 of a namespace, so that whatever is started ends with this program, however that
+ * ends. Returns there only.
+ */
+static void contain(void)
+{
+	pid_t pid = new_namespace();
+	int status;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!pid) {
+		private_mounts();
+		return;
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		_exit(126);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 static void quiet_fds(const char *dir, const char *name)
@@ -199,6 +219,9 @@ static int again(struct machine *m, const char *fault, pid_t *init)
 		waitpid(b, NULL, 0);
 		return (fault || victim) && second == -12345 ? 0 : 1;
 	}
+	/* until the reloader is no part of it any more */
+	while (read(pipefd[0], &second, sizeof(second)) > 0)
+		;
 	close(pipefd[0]);
 	return 0;
 }
@@ -235,6 +258,7 @@ int main(int argc, char **argv)
 	if (argc - optind < 2)
 		return 2;
 	dir = argv[optind];
+	contain();
 	a = new_namespace();
 	if (!a) {
 		private_mounts();
@@ -244,7 +268,7 @@ int main(int argc, char **argv)
 		_exit(127);
 	}
 	if (ready)
-		wait_says(dir, "ready\n", 300);
+		wait_says(dir, "ready\n", 1200);
 	sleep((unsigned int)settle);
 	for (u64 round = 0; round < rounds; round++) {
 		struct machine m;

@@ -205,10 +205,11 @@ static int read_thread(struct scrape *s, struct m_process *p, pid_t outer, struc
 	return vec_push(&p->threads, t);
 }
 
-static int read_process(struct scrape *s, struct sproc *sp, struct ohib_err *e)
+/* @st: its status, which this frees */
+static int read_process(struct scrape *s, struct sproc *sp, char *st, struct ohib_err *e)
 {
 	struct m_process *p = sp->p;
-	char *st = proc_text(sp->outer, "status"), path[64], *stat, *c;
+	char path[64], *stat, *c;
 	struct dirent *d;
 	int ppid, ret = 0;
 	char state;
@@ -345,8 +346,14 @@ int scrape(pid_t init, struct machine *m, struct ohib_err *e)
 		s.procs[s.n++].p = arena_new(m->arena, struct m_process);
 	}
 	closedir(dir);
-	for (size_t i = 0; !ret && i < s.n; i++)
-		ret = read_process(&s, &s.procs[i], e);
+	for (size_t i = 0; !ret && i < s.n;) {
+		char *st = proc_text(s.procs[i].outer, "status");
+
+		if (st)
+			ret = read_process(&s, &s.procs[i++], st, e);
+		else /* a zombie that its parent has waited for: the reloader's, as a rule */
+			memmove(&s.procs[i], &s.procs[i + 1], (--s.n - i) * sizeof(s.procs[0]));
+	}
 	for (size_t i = 0; !ret && i < s.n; i++) {
 		struct m_process *p = s.procs[i].p;
 

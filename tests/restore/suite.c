@@ -101,7 +101,7 @@ int suite(const char *self)
 		else if (rc || !count(out, "done"))
 			bad++;
 		if (bad)
-			printf("%s: exit %d\n%s\n", cases[i].name, rc, out);
+			printf("%s\n%s: exit %d\n", out, cases[i].name, rc);
 		passed += bad && undo ? 0 : good;
 		failed += bad;
 	}
