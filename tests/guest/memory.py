@@ -11,7 +11,7 @@ NONE, READ, WRITE, EXEC = 0, 1, 2, 4
 RW = READ | WRITE
 SHARED, PRIVATE, FIXED, ANON, GROWSDOWN, NORESERVE = 1, 2, 0x10, 0x20, 0x100, 0x4000
 MADV = {"random": 1, "sequential": 2, "dontneed": 4, "dontfork": 10, "mergeable": 12, "hugepage": 14, "nohugepage": 15,
-        "dontdump": 16, "wipeonfork": 18, "pageout": 21}
+        "dontdump": 16, "wipeonfork": 18, "pageout": 21, "collapse": 25}
 LIBC = ctypes.CDLL(None, use_errno=True)
 LONG = ctypes.c_long
 LIBC.mmap.restype = ctypes.c_void_p
