@@ -362,3 +362,24 @@ int ohib_image_set_state(const char *path, enum ohib_state to, const char *reaso
 	image_dev_close(&d);
 	return r;
 }
+
+int ohib_image_set_attempts(const char *path, u32 attempts, struct ohib_err *err)
+{
+	_Alignas(4096) u8 page[OHIB_DISK_ALIGN];
+	struct image_state s;
+	struct image_dev d;
+	int r;
+
+	r = image_dev_open(&d, path, IMAGE_DEV_WRITE, err);
+	if (r)
+		return r;
+	r = image_state_load(&d, &s, err);
+	if (!r) {
+		s.hdr.attempts = attempts;
+		r = env_write(&d, &s.hdr, page);
+		if (r)
+			ohib_err_set(err, r, "%s: counting attempts: %s", path, strerror(-r));
+	}
+	image_dev_close(&d);
+	return r;
+}

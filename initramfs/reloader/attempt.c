@@ -17,7 +17,7 @@ void reload_reason(const struct ohib_err *err, char *text, size_t size)
 		snprintf(text, size, "%.200s (%s)", err->msg, strerror(-err->code));
 }
 
-int reload_attempt(const char *image, const char *how_called,
+int reload_attempt(const char *image, bool exact,
 		   int (*how)(const char *path, struct ohib_image *img,
 			      struct ohib_err *err))
 {
@@ -42,7 +42,8 @@ int reload_attempt(const char *image, const char *how_called,
 	}
 	info = ohib_image_info(img);
 	on_trial = ohib_state_on_trial(info->state);
-	say("resuming the machine of Linux %s %s", info->image_kernel, how_called);
+	say("resuming the machine of Linux %s %s", info->image_kernel,
+	    exact ? "exactly" : "under this kernel");
 	if (on_trial)
 		say("the trial is over: %s", info->reason[0] ? info->reason : "the machine was started anew");
 	r = fault_point(FAULT_ATTEMPT, &err);
@@ -59,5 +60,6 @@ int reload_attempt(const char *image, const char *how_called,
 	say("cannot resume: %s", reason);
 	if (begun && ohib_image_set_state(image, on_trial ? OHIB_STATE_TRIAL : OHIB_STATE_ARMED, reason, &again))
 		say("%s", again.msg);
-	return RELOAD_UNDONE;
+	/* A switch may fail for what an exact resume does not look at; behind that there is nothing else. */
+	return exact && (err.code == -EBADMSG || err.code == -ESTALE) ? RELOAD_REFUSED : RELOAD_UNDONE;
 }

@@ -162,5 +162,5 @@ static int jump(const char *path, struct ohib_image *img, struct ohib_err *err)
 
 int reload_exact(const char *image)
 {
-	return reload_attempt(image, "exactly", jump);
+	return reload_attempt(image, true, jump);
 }

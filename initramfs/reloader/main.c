@@ -54,10 +54,11 @@ static const char doc[] =
 	"  unlock      ask for what opens a sealed image, and keep it for the other commands of this boot\n"
 	"  mark-stale  an ordinary boot is going on: the image must not be resumed any more; one on trial only\n"
 	"              with --discard, a merge that was cut short is finished\n"
+	"  again       after an exact resume that was undone: is the machine to be started anew for another one?\n"
 	"  attempts    print how many attempts to resume it were counted, if there were any\n"
 	"  watch       (by resume) look after the layer of a trial\n"
 	"  baseline    write down the kernel's own sysctls, before anybody has changed one\n\n"
-	"Exit codes: 0 done (unlock, mark-stale, attempts, baseline), 1 failed and undone, 2 there is no image to resume, "
+	"Exit codes: 0 done (unlock, mark-stale, again, attempts, baseline), 1 failed and undone, 2 there is no image to resume, "
 	"3 failed and this kernel is not fit to go on, 4 the image does not open or is not to be trusted, "
 	"10 (mark-stale) a trial ended: resume exactly, 11 the file systems are half merged and must not be mounted.";
 
@@ -109,7 +110,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "resume|unlock|mark-stale|attempts|baseline|watch", doc, NULL, NULL,
+	static const struct argp argp = { options, parse, "resume|unlock|mark-stale|again|attempts|baseline|watch", doc, NULL, NULL,
 					  NULL };
 	struct opts o = { .mode = "switch", .reason = "another system was booted" };
 
@@ -122,6 +123,8 @@ int main(int argc, char **argv)
 		return reload_unlock(o.image, o.ask);
 	if (o.command && o.image && !strcmp(o.command, "mark-stale"))
 		return reload_mark_stale(o.image, o.reason, o.discard);
+	if (o.command && o.image && !strcmp(o.command, "again"))
+		return reload_again(o.image);
 	if (o.command && o.image && !strcmp(o.command, "attempts"))
 		return reload_attempts(o.image);
 	if (o.command && o.image && !strcmp(o.command, "watch"))

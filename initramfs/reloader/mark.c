@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What every boot does: writes down the kernel's own sysctls, and marks an image that it goes past stale. */
+/*
+ * What every boot does: writes down the kernel's own sysctls, and marks an image that it goes past stale; and whether
+ * one that was not resumed gets another boot.
+ */
 #include <errno.h>
 #include <stdio.h>
 
@@ -10,6 +13,10 @@
 
 /* The menu makes six attempts; those of entries that do not count are counted by the reloader alone, and end too. */
 #define REVERTS_MAX 8
+/* Of these, the menu gives the first ones to the next kernel (bootloader/05_overlayctl). */
+#define NEXT_ATTEMPTS 3
+/* Of an exact resume that fails and is undone. */
+#define EXACT_ATTEMPTS 2
 
 int reload_baseline(void)
 {
@@ -56,5 +63,23 @@ int reload_attempts(const char *image)
 
 	if (!ohib_image_peek(image, &info, NULL) && info.attempts)
 		printf("%u\n", info.attempts);
+	return 0;
+}
+
+int reload_again(const char *image)
+{
+	struct ohib_image_info info;
+	struct ohib_err err = {};
+	bool next;
+
+	if (ohib_image_peek(image, &info, NULL) || !ohib_state_waits(info.state) || info.state == OHIB_STATE_KEEPING)
+		return RELOAD_UNDONE;
+	next = !ohib_state_on_trial(info.state) && info.next_kernel[0];
+	if (info.attempts >= (next ? NEXT_ATTEMPTS : EXACT_ATTEMPTS))
+		return RELOAD_UNDONE;
+	if (next && ohib_image_set_attempts(image, NEXT_ATTEMPTS, &err)) {
+		say("%s", err.msg);
+		return RELOAD_UNDONE;
+	}
 	return 0;
 }

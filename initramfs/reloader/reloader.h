@@ -10,7 +10,7 @@ enum reload_exit {
 	RELOAD_UNDONE = 1,	/* failed, and everything is as it was: the boot can go on */
 	RELOAD_NO_IMAGE = 2,	/* nothing to resume here */
 	RELOAD_UNFIT = 3,	/* failed behind the commit: this kernel is not fit to go on */
-	RELOAD_REFUSED = 4,	/* not to be trusted, or not to be opened: no other mode would do better */
+	RELOAD_REFUSED = 4,	/* not to be trusted, or not to be opened: neither another mode nor another try would do better */
 	RELOAD_TRIAL = 10,	/* mark-stale: a trial ended; the old machine is to be resumed exactly */
 	RELOAD_UNMERGED = 11,	/* the disks are between two states: nothing may be mounted */
 };
@@ -28,7 +28,7 @@ struct ohib_image;
  * One attempt to resume the image: its state is `resuming` while @how runs; when that fails it is armed
  * again, with the reason in it. Returns an exit code.
  */
-int reload_attempt(const char *image, const char *how_called,
+int reload_attempt(const char *image, bool exact,
 		   int (*how)(const char *path, struct ohib_image *img,
 			      struct ohib_err *err));
 
@@ -53,6 +53,11 @@ int reload_switch(const char *image);
 int reload_exact(const char *image);
 int reload_baseline(void);
 int reload_mark_stale(const char *image, const char *reason, bool discard);
+/*
+ * An exact resume has failed and was undone: 0 when the machine is to be started anew for another one, under its own
+ * kernel if this one is another; else RELOAD_UNDONE.
+ */
+int reload_again(const char *image);
 /* Print how many attempts to resume the image were counted; nothing when there were none. */
 int reload_attempts(const char *image);
 /* Finish a merge that a power cut ended: 0, RELOAD_UNMERGED, or RELOAD_TRIAL when it had not begun. */

@@ -36,8 +36,8 @@ struct run {
 	struct trial trial;	/* begun: the disks are under a layer */
 };
 
-/* For those who end it all: the old machine comes back. */
-static bool on_trial;
+/* What it would mean if nothing went on. */
+enum { HANG_UNDONE = 1, HANG_LOST, HANG_ON_TRIAL };
 
 static void end_stage(struct run *run)
 {
@@ -76,7 +76,7 @@ static int commit(void *arg, struct ohib_err *err)
 		r = ohib_image_set_state(run->path, OHIB_STATE_SPENT, NULL, err);
 	run->committed = !r;
 	if (!r)
-		watchdog_arm();
+		watchdog_arm(run->trial.begun ? HANG_ON_TRIAL : HANG_LOST);
 	return r;
 }
 
@@ -84,12 +84,8 @@ static int layer(void *arg, struct restore_disk *disks, size_t nr, struct ohib_e
 {
 	struct run *run = arg;
 
-	int r;
-
 	stage(run, "layer");
-	r = reload_trial_begin(&run->trial, run->path, run->img, run->m, disks, nr, err);
-	on_trial = run->trial.begun;
-	return r;
+	return reload_trial_begin(&run->trial, run->path, run->img, run->m, disks, nr, err);
 }
 
 static int prepare(void *arg, const char *root, struct ohib_err *err)
@@ -183,6 +179,8 @@ static int resume(struct run *run, struct ohib_err *err)
 		r = configure_open(&run->config, run->img, run->m, err);
 	if (!r)
 		r = ghosts_from_image(run->img, &run->ghosts, err);
+	/* Until here a large image on a slow disk takes its time, and nothing can be stuck for good. */
+	watchdog_arm(HANG_UNDONE);
 	if (!r)
 		r = restore_machine(run->m, &opts, err);
 	end_stage(run);
@@ -190,13 +188,13 @@ static int resume(struct run *run, struct ohib_err *err)
 }
 
 /* Behind the commit there is no way back: the reason stays on the console, then an ordinary boot. */
-static int unfit(const struct ohib_err *err)
+static int unfit(const struct run *run, const struct ohib_err *err)
 {
 	char reason[256];
 
 	reload_reason(err, reason, sizeof(reason));
 	say("the machine could not be brought up: %s", reason);
-	say(on_trial ? "the next boot, in 10 s, brings the old machine back" :
+	say(run->trial.begun ? "the next boot, in 10 s, brings the old machine back" :
 		       "its image is spent; an ordinary boot follows in 10 s");
 	sync();
 	sleep(10);
@@ -224,10 +222,15 @@ static void tell_quiet(const struct watchdog_seen *s)
 }
 
 /* sync() may be what hangs. */
-static void boot_anew(void)
+static void boot_anew(int what)
 {
-	say(on_trial ? "the machine does not come up: the next boot brings the old one back" :
-		       "the machine does not come up, and its image is spent: an ordinary boot follows");
+	static const char *const follows[] = {
+		[HANG_UNDONE] = "the next boot tries again",
+		[HANG_LOST] = "its image is spent, an ordinary boot follows",
+		[HANG_ON_TRIAL] = "the next boot brings the old one back",
+	};
+
+	say("the machine does not come up: %s", follows[what]);
 	if (!fork()) {
 		sync();
 		_exit(0);
@@ -253,7 +256,7 @@ static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *
 	if (r && !err->code)
 		ohib_err_set(err, r, "it did not say why");
 	if (r && run.committed)
-		exit(unfit(err));
+		exit(unfit(&run, err));
 	if (!r && run.trial.begun)
 		reload_trial_watch(&run.trial, path);
 	if (!r)
@@ -274,5 +277,5 @@ int reload_switch(const char *image)
 	/* The boot menu's block may be behind the header: what is on trial is only ever resumed exactly. */
 	if (!ohib_image_peek(image, &info, NULL) && ohib_state_on_trial(info.state))
 		return reload_exact(image);
-	return reload_attempt(image, "under this kernel", switch_to);
+	return reload_attempt(image, false, switch_to);
 }

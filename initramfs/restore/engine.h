@@ -93,6 +93,13 @@ int clock_undo(struct restore *r);
 u64 clock_gone(const struct restore *r, s32 clock);
 u64 clock_left(const struct restore *r, s32 clock, u64 left_ns);
 
+/* A page's contents, of OHIB_PAGE_SIZE bytes. */
+static inline int r_read_page(struct restore *r, const struct m_page_src *src, void *buf)
+{
+	remote_pulse->beats++;
+	return r->m->read_page(r->m->read_page_arg, src, buf);
+}
+
 /* room.c */
 int room_check(struct restore *r);		/* before anything is made: is there memory for it? */
 int room_check_alive(struct restore *r);	/* has nobody died on the way? */

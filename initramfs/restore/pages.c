@@ -101,15 +101,13 @@ static int write_batch(struct restore *r, struct rproc *p, const struct page_wri
 	size_t nr = 0;
 	ssize_t got;
 
-	remote_pulse->beats++;
 	for (size_t i = 0; i < n; i++) {
 		int ret;
 
 		if (t[i].page->src.kind == M_PAGE_ZERO) {
 			memset(buf + i * OHIB_PAGE_SIZE, 0, OHIB_PAGE_SIZE);
 		} else {
-			ret = r->m->read_page(r->m->read_page_arg, &t[i].page->src,
-					      buf + i * OHIB_PAGE_SIZE);
+			ret = r_read_page(r, &t[i].page->src, buf + i * OHIB_PAGE_SIZE);
 			if (ret)
 				return r_fail_pid(r, p->pid, ret, "page %#llx cannot be read from the image",
 						  (unsigned long long)t[i].page->va);
@@ -176,7 +174,7 @@ static int read_swapped(struct restore *r, struct rproc *p, struct fill *f)
 		t = &f->writes.v[i];
 		if (t->page->src.kind != M_PAGE_SWAP)
 			continue;
-		ret = r->m->read_page(r->m->read_page_arg, &t->page->src, buf);
+		ret = r_read_page(r, &t->page->src, buf);
 		if (ret)
 			return r_fail_pid(r, p->pid, ret, "page %#llx cannot be read from swap",
 					  (unsigned long long)t->page->va);

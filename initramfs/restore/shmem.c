@@ -61,7 +61,7 @@ int shmem_fill(struct restore *r, struct m_shmem *s, int fd)
 		if (pg->src.kind == M_PAGE_ZERO) {
 			memset(buf, 0, sizeof(buf));
 		} else {
-			ret = r->m->read_page(r->m->read_page_arg, &pg->src, buf);
+			ret = r_read_page(r, &pg->src, buf);
 			if (ret)
 				return r_fail(r, ret, "shared memory \"%s\": page %#llx cannot be read",
 					      s->name, (unsigned long long)pg->va);
@@ -131,7 +131,7 @@ static int sysv_make(struct restore *r, struct m_shmem *s, int *id)
 		const struct m_page *pg = &s->pages.v[i];
 
 		if (pg->src.kind != M_PAGE_ZERO && pg->va < s->size)
-			ret = r->m->read_page(r->m->read_page_arg, &pg->src, p + pg->va);
+			ret = r_read_page(r, &pg->src, p + pg->va);
 	}
 	shmdt(p);
 	if (ret)

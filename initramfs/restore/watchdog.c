@@ -20,7 +20,7 @@
 #define LOOK_MS 100u
 
 static struct shared {
-	_Atomic bool armed;
+	_Atomic int armed;
 	char stage[32];
 	struct remote_pulse pulse;
 } *shared;
@@ -50,7 +50,7 @@ static void watch(const struct watchdog_opts *o)
 		}
 		quiet = now_ms() - since;
 		if (quiet >= o->give_up_ms) {
-			o->give_up();
+			o->give_up(shared->armed);
 			_exit(1);
 		}
 		if (quiet - told < o->tell_ms)
@@ -89,10 +89,11 @@ int watchdog_start(const struct watchdog_opts *o)
 	return 0;
 }
 
-void watchdog_arm(void)
+void watchdog_arm(int what)
 {
+	watchdog_beat();
 	if (shared)
-		shared->armed = true;
+		shared->armed = what;
 }
 
 void watchdog_beat(void)

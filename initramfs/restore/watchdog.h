@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Behind the commit nobody else would end a restore that hangs. A process beside the reloader's looks
+ * Nobody else would end a restore that hangs. A process beside the reloader's looks
  * at a page that both share: when nothing is done for long it tells where it stands, and gives up.
  */
 #pragma once
@@ -18,12 +18,12 @@ struct watchdog_opts {
 	u32 tell_ms;		/* tell after so long, and again each time it has passed */
 	u32 give_up_ms;
 	void (*tell)(const struct watchdog_seen *seen);
-	void (*give_up)(void);	/* to start the machine anew */
+	void (*give_up)(int what);	/* to start the machine anew; @what: the last watchdog_arm()'s */
 };
 
-/* It watches from watchdog_arm() on. -1: there is none, for @errno. */
+/* It watches from the first watchdog_arm() on. -1: there is none, for @errno. */
 int watchdog_start(const struct watchdog_opts *o);
-void watchdog_arm(void);
+void watchdog_arm(int what);	/* not 0: what a hang would mean from now on */
 void watchdog_stage(const char *name);
 void watchdog_beat(void);	/* something was done */
 void watchdog_stop(void);

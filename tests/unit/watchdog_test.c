@@ -15,9 +15,9 @@ static void tell(const struct watchdog_seen *s)
 	dprintf(said[1], "%s %d %d;", s->stage, s->tid, s->nr);
 }
 
-static void give_up(void)
+static void give_up(int what)
 {
-	dprintf(said[1], "up");
+	dprintf(said[1], "up %d", what);
 }
 
 static const struct watchdog_opts opts = {
@@ -51,7 +51,7 @@ TEST(quiet_before_it_is_armed)
 TEST(quiet_while_something_is_done)
 {
 	REQUIRE(!watchdog_start(&slow));
-	watchdog_arm();
+	watchdog_arm(1);
 	for (int i = 0; i < 40; i++) {
 		watchdog_beat();
 		usleep(100000);
@@ -66,14 +66,15 @@ TEST(tells_and_gives_up)
 
 	REQUIRE(!watchdog_start(&opts));
 	watchdog_stage("descriptors");
-	watchdog_arm();
+	watchdog_arm(1);
+	watchdog_arm(2);
 	remote_pulse->tid = 77;
 	remote_pulse->nr = 9;
 	usleep(2500000);
 	text = heard();
 	watchdog_stop();
 	CHECK(!strncmp(text, "descriptors 77 9;", 17));
-	CHECK(strlen(text) > 2 && !strcmp(text + strlen(text) - 2, "up"));
+	CHECK(strlen(text) > 4 && !strcmp(text + strlen(text) - 4, "up 2"));
 }
 
 int main(void)
