@@ -44,6 +44,17 @@ static int type_find(const char *type)
 	return -1;
 }
 
+/* On disks, but behind a device number that says nothing of them. */
+static bool is_volume(const char *type)
+{
+	static const char *const types[] = { "zfs", "ubifs", "bcachefs" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (!strcmp(types[i], type))
+			return true;
+	return false;
+}
+
 /* mountinfo writes blanks and backslashes as three octal digits. */
 static void unescape(char *s)
 {
@@ -138,7 +149,7 @@ static int scan_namespace(struct disk_fs_list *l, pid_t pid, bool known, struct 
 		    sscanf(rest, " - %15s %*s %999s", type, super) != 2)
 			continue;
 		t = type_find(type);
-		if (!major && t < 0)
+		if (!major && t < 0 && !is_volume(type))
 			continue; /* on no disk */
 		if (has_option(super, "ro") || !strcmp(type, "fuseblk"))
 			continue;

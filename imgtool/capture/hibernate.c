@@ -469,23 +469,11 @@ int capture_hibernate(const struct capture_opts *opts, struct ohib_woken *woken,
 
 int capture_check(struct ohib_err *err)
 {
-	_cleanup_free_ char *states = NULL;
 	struct disk_fs_list l = {0};
 	int r = disk_fs_scan(&l, err);
-	size_t len;
 
 	if (!r)
 		r = capture_fs_check(&l, err);
 	disk_fs_free(&l);
-	/* "disk" is offered when hibernation_available() (kernel/power/hibernate.c) says so. */
-	if (!r && (file_read_all("/sys/power/state", &states, &len) || !strstr(states, "disk")))
-		r = ohib_err_set(err, -EPERM,
-				 "the kernel refuses hibernation: lockdown (Secure Boot), "
-				 "nohibernate on its "
-				 "command line, or memfd_secret in use");
-	if (!r && access("/dev/snapshot", F_OK))
-		r = ohib_err_set(
-			err, -ENODEV,
-			"/dev/snapshot: the kernel has no CONFIG_HIBERNATION_SNAPSHOT_DEV");
-	return r;
+	return r ? r : capture_allowed(err);
 }

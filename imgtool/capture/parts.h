@@ -39,6 +39,9 @@ int capture_fs_identities(const struct disk_fs_list *disks, struct json_object *
 /* Beforehand: -ENODEV, -ENOTUNIQ when a boot kernel could not tell the device of one of them. */
 int capture_fs_check(const struct disk_fs_list *disks, struct ohib_err *err);
 
+/* allowed.c: -EPERM, -ENODEV: the running kernel lets nobody hibernate; why, and what to do. */
+int capture_allowed(struct ohib_err *err);
+
 /* md.c: after an exact resume, what memory and disks know of the arrays is the same again. */
 void md_agree(void);
 

@@ -18,6 +18,7 @@ enum exit_code {
 	EXIT_REFUSED = 3,	/* check or hibernate: something cannot be carried */
 	EXIT_NO_IMAGE = 4,	/* there is no image, or none in a fitting state */
 	EXIT_DAMAGED = 5,	/* there is one and it is damaged */
+	EXIT_OLD_KERNEL = 6,	/* hibernate: the switch failed; the machine is as it was */
 };
 
 struct command {

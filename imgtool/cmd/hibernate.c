@@ -34,8 +34,8 @@ static const char doc[] =
 	"itself. If anything "
 	"fails before that, the machine goes on as if nothing had been.\n\n"
 	"This command returns in the machine that was woken, and says under which kernel.\n\n"
-	"Exit codes: 0 woken, 1 failed and the machine is as it was, 3 refused beforehand, 2 "
-	"usage.";
+	"Exit codes: 0 woken, 1 failed and the machine is as it was, 3 refused beforehand, 6 suspended, but the switch "
+	"failed and the machine is as it was, 2 usage.";
 
 struct opts {
 	struct common_opts common;
@@ -205,10 +205,14 @@ static void last_words(void *arg, const struct ohib_err *err)
  */
 static int add_config(void *arg, struct json_object *config, struct ohib_err *err)
 {
+	struct refusals unused = { 0 };	/* told before */
 	struct opts *o = arg;
 	int r;
 
 	r = preflight_frozen(&o->p, &o->frozen, err);
+	if (!r)
+		r = config_check(o->p.next_kernel, &o->frozen, &unused, err);
+	refusals_free(&unused);
 	if (!r && refused(&o->frozen))
 		r = ohib_err_set(err, -EBUSY, "%zu objects cannot be carried", o->frozen.list.n);
 	return r ? r : config_capture(config, err);
@@ -261,6 +265,7 @@ static void announce(const struct opts *o)
 		       p->trial ? ", on trial" : "");
 	else
 		printf("Suspending to %s\n", p->name);
+	preflight_print(p);
 	preflight_print_paging(p);
 	fflush(stdout);
 }
@@ -279,6 +284,18 @@ static void print_trial(const struct preflight *p, bool begins)
 		printf("this is the machine as it was before the switch\n");
 }
 
+/* It was to go on under the next kernel, and has come back under its own. */
+static int not_switched(const struct preflight *p)
+{
+	struct ohib_image_info info;
+
+	fprintf(stderr, "overlayctl: the switch to Linux %s failed: %s\n", p->next_kernel,
+		!ohib_image_peek(p->path, &info, NULL) && info.reason[0] ? info.reason :
+		"the old kernel was chosen in the boot menu, or the next one did not come up");
+	fprintf(stderr, "overlayctl: the machine goes on as it was\n");
+	return EXIT_OLD_KERNEL;
+}
+
 /*
  * What stands against it may be gone in a moment (an event not read yet, a helper that is about to
  * end), so it is tried a few times before it is a refusal.
@@ -290,6 +307,7 @@ int cmd_hibernate(int argc, char **argv)
 	struct ohib_woken woken = { 0 };
 	struct ohib_err err = { 0 };
 	struct opts o = { 0 };
+	bool announced = false;
 	int r, try, code;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
@@ -306,11 +324,12 @@ int cmd_hibernate(int argc, char **argv)
 		if (r)
 			break;
 		if (!refused(&o.p.refusals)) {
-			if (try == 1) {
+			if (!announced) {
 				r = key_locks_make(&o.keys, true, &o.locks, &err);
 				if (r)
 					break;
 				announce(&o);
+				announced = true;
 			}
 			r = capture(&o, &woken, &report, &err);
 			if (r != -EBUSY || !refused(&o.frozen))
@@ -333,13 +352,14 @@ int cmd_hibernate(int argc, char **argv)
 		fprintf(stderr, "overlayctl: the machine goes on as it was\n");
 		code = EXIT_FAILED;
 	} else {
-		preflight_print(&o.p);
 		if (err.code)
 			complain(&err);
 		printf("resumed under Linux %s\n", woken.kernel);
+		code = EXIT_OK;
 		if (o.p.trial)
 			print_trial(&o.p, woken.mode == OHIB_WOKEN_SWITCH);
-		code = EXIT_OK;
+		else if (o.p.wants_switch && woken.mode != OHIB_WOKEN_SWITCH)
+			code = not_switched(&o.p);
 	}
 	preflight_free(&o.p);
 	return code;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
@@ -66,6 +67,7 @@ static int dump(const struct opts *o, const struct machine *m, struct ohib_err *
 {
 	char name[4096] = "standard output";
 	struct m_process *p;
+	struct stat st;
 	int fd, r;
 
 	vec_foreach(p, &m->processes)
@@ -80,6 +82,9 @@ static int dump(const struct opts *o, const struct machine *m, struct ohib_err *
 	r = report_core(m, p, fd, err);
 	if (close(fd) && !r)
 		r = ohib_err_set(err, -errno, "%s: %s", name, strerror(errno));
+	/* half a core helps nobody */
+	if (r && (!o->output || strcmp(o->output, "-")) && !lstat(name, &st) && S_ISREG(st.st_mode))
+		unlink(name);
 	if (!r)
 		fprintf(stderr, "%s: process %d (%s)\n", name, p->pid, p->comm);
 	return r;
@@ -104,5 +109,5 @@ int cmd_image_dump(int argc, char **argv)
 	if (r)
 		complain(&err);
 	image_machine_close(&im);
-	return r ? EXIT_FAILED : EXIT_OK;
+	return r ? exit_code_of(r) : EXIT_OK;
 }

@@ -83,11 +83,11 @@ int cmd_keep(int argc, char **argv)
 	if (!r)
 		r = fault_point(FAULT_KEEP, &err);
 	if (!r && info.state == OHIB_STATE_TRIAL)
-		r = ohib_image_set_state(path, OHIB_STATE_KEEPING, NULL, &err);
+		r = ohib_image_move(path, OHIB_STATE_TRIAL, OHIB_STATE_KEEPING, NULL, &err);
 	if (!r)
 		r = trial_merge(path, &info, progress, &err);
 	if (r == -ECANCELED)
-		ohib_image_set_state(path, OHIB_STATE_TRIAL, err.msg, NULL);
+		ohib_image_move(path, OHIB_STATE_KEEPING, OHIB_STATE_TRIAL, err.msg, NULL);
 	if (!r)
 		r = fault_point(FAULT_KEEP_SPENT, &err);
 	if (!r)

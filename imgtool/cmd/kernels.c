@@ -19,8 +19,8 @@
 #define RELOADER "/usr/lib/overlayctl/overlay-reload"
 
 const struct kernel_option kernel_options[] = {
-	{"HIBERNATION", KERNEL_IS_IMAGE, "the copy of memory"},
-	{"HIBERNATION_SNAPSHOT_DEV", KERNEL_IS_IMAGE, "/dev/snapshot"},
+	{"HIBERNATION", KERNEL_IS_IMAGE | KERNEL_IS_BOOT, "the copy of memory, and putting it back"},
+	{"HIBERNATION_SNAPSHOT_DEV", KERNEL_IS_IMAGE | KERNEL_IS_BOOT, "/dev/snapshot"},
 	{"PROC_KCORE", KERNEL_IS_IMAGE, "reading the running kernel beforehand"},
 	{"KALLSYMS_ALL", KERNEL_IS_IMAGE | KERNEL_IS_BOOT, "finding variables in memory"},
 	{"DEBUG_INFO_BTF", KERNEL_IS_IMAGE | KERNEL_IS_BOOT, "knowing the layout of structures"},
@@ -175,6 +175,7 @@ int kernel_can_resume(const char *release, struct ohib_err *err)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	char path[160], initrd[160], line[300], reload_sum[65] = "", initrd_sum[65] = "";
+	bool summed = false;
 	int r;
 
 	snprintf(path, sizeof(path), "/boot/vmlinuz-%s", release);
@@ -196,13 +197,27 @@ int kernel_can_resume(const char *release, struct ohib_err *err)
 			snprintf(reload_sum, sizeof(reload_sum), "%.64s", line + 14);
 		else if (!strncmp(line, "initrd_sha256=", 14))
 			snprintf(initrd_sum, sizeof(initrd_sum), "%.64s", line + 14);
+		else if (!strcmp(line, "generator=initramfs-tools"))
+			summed = true;
 	}
+	if (summed && !initrd_sum[0])
+		return ohib_err_set(err, -ESTALE, "the initramfs of Linux %s was not made to its end: run "
+				    "update-initramfs -u -k %s", release, release);
 	r = stamp_compare(release, "it was made again without the reloader", initrd, initrd_sum,
 			  err);
 	if (!r)
 		r = stamp_compare(release, "its reloader is not the one installed now", RELOADER,
 				  reload_sum, err);
 	return r;
+}
+
+int kernel_stamp_file(const char *release, const char *key, const char *file, const char *what,
+		      struct ohib_err *err)
+{
+	char sum[65] = "";
+
+	kernel_stamp_get(release, key, sum, sizeof(sum));
+	return stamp_compare(release, what, file, sum, err);
 }
 
 int kernel_stamp_get(const char *release, const char *key, char *value, size_t size)

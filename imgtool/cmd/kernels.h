@@ -40,5 +40,9 @@ int kernel_can_resume(const char *release, struct ohib_err *err);
 /* The path of the initramfs of @release, as Debian or as dracut names it; -ENOENT: it has none. */
 int kernel_initramfs(const char *release, char *path, size_t size);
 
+/* Is the sum that the hook wrote under @key that of @file now? 0 also when it wrote none; -ESTALE, with @what: no. */
+int kernel_stamp_file(const char *release, const char *key, const char *file, const char *what,
+		      struct ohib_err *err);
+
 /* What the hook wrote under @key when it made the initramfs of @release; -ENODATA: nothing. */
 int kernel_stamp_get(const char *release, const char *key, char *value, size_t size);

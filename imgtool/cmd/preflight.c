@@ -159,7 +159,8 @@ static void option_missing(void *arg, const struct kernel_option *o)
 	char object[96];
 
 	snprintf(object, sizeof(object), "Linux %.64s", m->release);
-	refuse(&m->p->refusals, 0, "", object, "built without CONFIG_%s (%s)", o->name, o->why);
+	refuse(&m->p->refusals, 0, "", object, "built without CONFIG_%s (%s): take a kernel that has it", o->name,
+	       o->why);
 }
 
 static void check_kernel(struct preflight *p, const char *release, unsigned int roles)
@@ -173,7 +174,8 @@ static void check_kernel(struct preflight *p, const char *release, unsigned int 
 		refuse(&p->refusals, 0, "", object, "%s", err.msg);
 	ohib_err_clear(&err);
 	if (kernel_options_check(release, roles, option_missing, &m, &err))
-		refuse(&p->warnings, 0, "", object, "its options are not known: %s", err.msg);
+		refuse(&p->refusals, 0, "", object, "its options are not known (%s): put its configuration there",
+		       err.msg);
 }
 
 static void check_kernels(struct preflight *p)
@@ -190,7 +192,8 @@ static void check_kernels(struct preflight *p)
 		check_kernel(p, p->image_kernel, image | KERNEL_IS_BOOT);
 		return;
 	}
-	check_kernel(p, p->image_kernel, image | trial);
+	/* Both: when the switch fails, either is to put the machine back. */
+	check_kernel(p, p->image_kernel, image | KERNEL_IS_BOOT | trial);
 	if (kernel_find(p->wanted_kernel, p->next_kernel, sizeof(p->next_kernel), &err)) {
 		refuse(&p->refusals, 0, "", "next kernel", "%s", err.msg);
 		return;
@@ -213,13 +216,20 @@ int preflight_run(struct preflight *p, struct ohib_err *err)
 	if (p->next_kernel[0])
 		preflight_memory_of_switch(p);
 	preflight_keys(p);
-	if (place_path(p->path))
+	if (p->path[0])
 		preflight_place(p);
 	if (!p->no_menu)
 		preflight_menu(p);
 	if (capture_check(&e))
 		refuse(&p->refusals, 0, "", "this machine", "%s", e.msg);
-	r = p->wants_switch ? preflight_translate(p, err) : 0;
+	ohib_err_clear(&e);
+	r = p->wants_switch ? preflight_translate(p, &e) : 0;
+	if (r && r != -ENOMEM) {
+		refuse(&p->refusals, 0, "", "this kernel", "its memory cannot be read as it has to be: %s", e.msg);
+		r = 0;
+	} else if (r) {
+		ohib_err_set(err, r, "%s", e.msg);
+	}
 	if (!r && p->refusals.out_of_memory)
 		r = ohib_err_set(err, -ENOMEM, "list of refusals: out of memory");
 	return r;

@@ -31,10 +31,13 @@ static bool listed(const char *list, const char *word)
 	return false;
 }
 
-/* Without its entry in the menu the machine would be booted past, and discarded. */
+/*
+ * Without its entry in the menu the machine would be booted past, and discarded. That of its own kernel is the way
+ * back when a switch fails.
+ */
 void preflight_menu(struct preflight *p)
 {
-	const char *kernel = p->next_kernel[0] ? p->next_kernel : p->image_kernel;
+	const char *const needed[] = { p->image_kernel, p->next_kernel };
 	_cleanup_free_ char *text = NULL;
 	char *line, *kernels;
 	size_t len;
@@ -58,9 +61,12 @@ void preflight_menu(struct preflight *p)
 		return;
 	}
 	kernels = strstr(line, " kernels=");
-	if (!kernels || kernels > strchrnul(line, '\n') || !listed(kernels + strlen(" kernels="), kernel))
-		refuse(&p->refusals, 0, "", GRUB_CFG, "the boot menu cannot resume with Linux %s: run "
-		       "update-initramfs -u -k %s and update-grub", kernel, kernel);
+	if (kernels > strchrnul(line, '\n'))
+		kernels = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (needed[i][0] && (!kernels || !listed(kernels + strlen(" kernels="), needed[i])))
+			refuse(&p->refusals, 0, "", GRUB_CFG, "the boot menu cannot resume with Linux %s: run "
+			       "update-initramfs -u -k %s and update-grub", needed[i], needed[i]);
 }
 
 /*

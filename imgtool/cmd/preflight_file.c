@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The part of preflight about an image in a file. */
+/* The part of preflight about where the boots look for the image. */
 #include <string.h>
 
 #include "cmd/kernels.h"
@@ -17,20 +17,31 @@ void preflight_file(struct preflight *p)
 		refuse(&p->refusals, 0, "", p->path, "name the file by its path on this machine");
 }
 
-/*
- * No boot may go past the image without a word: the initramfs has to know the place too. (That of the kernel which
- * resumes stands for all.)
- */
+static bool looks_there(const struct preflight *p, const char *spec)
+{
+	char path[sizeof(p->path)], name[sizeof(p->name)];
+
+	if (place_path(p->path))
+		return !strcmp(spec, p->name);
+	return spec[0] && !ohib_device_locate(spec, path, sizeof(path), name, sizeof(name), NULL) &&
+	       !strcmp(path, p->path);
+}
+
+/* No boot may go past the image without a word: the initramfs has to know the place too. */
 void preflight_place(struct preflight *p)
 {
-	const char *release = p->next_kernel[0] ? p->next_kernel : p->image_kernel;
-	char was[600] = "";
+	const char *const kernels[] = { p->image_kernel, p->next_kernel };
 
-	if (!release[0])
-		return;
-	kernel_stamp_get(release, "device", was, sizeof(was));
-	if (strcmp(was, p->name))
-		refuse(&p->refusals, 0, "", p->path,
-		       "the initramfs of Linux %s looks at %s, not at %s: set device= in " OHIB_CONF ", then run "
-		       "update-initramfs -u -k all and update-grub", release, was[0] ? was : "no file", p->name);
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+		char was[600] = "";
+
+		if (!kernels[i][0])
+			continue;
+		kernel_stamp_get(kernels[i], "device", was, sizeof(was));
+		if (!looks_there(p, was))
+			refuse(&p->refusals, 0, "", p->path,
+			       "the initramfs of Linux %s looks at %s for a suspended machine, not at %s: set device= in "
+			       OHIB_CONF ", then run update-initramfs -u -k all and update-grub", kernels[i],
+			       was[0] ? was : "nothing", p->name);
+	}
 }

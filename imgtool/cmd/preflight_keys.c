@@ -32,6 +32,7 @@ void preflight_keys(struct preflight *p)
 	const char *release = p->next_kernel[0] ? p->next_kernel : p->image_kernel;
 	char demand[600] = "", inside[300] = "";
 	bool other = false, found = false;
+	struct ohib_err err = { 0 };
 
 	if (!release[0])
 		return;
@@ -49,6 +50,8 @@ void preflight_keys(struct preflight *p)
 		other |= p->keys->v[i].kind != KEY_FILE;
 		found |= p->keys->v[i].kind == KEY_FILE && !strcmp(p->keys->v[i].arg, inside);
 	}
+	if (found && kernel_stamp_file(release, "key_file_sha256", inside, "the key file in it is not the one of now", &err))
+		refuse(other ? &p->warnings : &p->refusals, 0, "", inside, "%s", err.msg);
 	if (!other && !found)
 		refuse(&p->refusals, 0, "", "key file",
 		       "it is not in the initramfs of Linux %s, and the image would have no other key: put "

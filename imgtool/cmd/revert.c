@@ -38,7 +38,7 @@ int cmd_revert(int argc, char **argv)
 	if (!r)
 		r = fault_point(FAULT_REVERT, &err);
 	if (!r)
-		r = ohib_image_set_state(path, OHIB_STATE_TRIAL, "reverted with overlayctl revert", &err);
+		r = ohib_image_move(path, OHIB_STATE_TRIAL, OHIB_STATE_TRIAL, "reverted with overlayctl revert", &err);
 	if (!r)
 		r = fault_point(FAULT_REVERT_DOWN, &err);
 	if (r) {

@@ -162,8 +162,9 @@ static int check_legacy(struct config_check *c)
 				rtnl_row(c->refusals, object,
 					 "a policy that drops; packet filters are not carried yet");
 			else if (parts[i].level != IPPROTO_IP)
-				rtnl_row(c->warnings, object,
-					 "no rules; whether a policy drops was not looked at");
+				rtnl_row(c->refusals, object,
+					 "no rules, but whether a policy drops is not known; packet filters are not carried yet: "
+					 "unload the table's module");
 		}
 	}
 	return 0;
@@ -199,7 +200,7 @@ static int check(struct config_check *c)
 	if (!access("/proc/net/ip_vs", F_OK))
 		rtnl_row(c->refusals, "IPVS", "is loaded; its services are not carried yet");
 	if (!access("/proc/sys/net/mpls", F_OK))
-		rtnl_row(c->warnings, "MPLS", "is loaded; its routes are not carried yet");
+		rtnl_row(c->refusals, "MPLS", "is loaded; its routes are not carried yet");
 	return r;
 }
 

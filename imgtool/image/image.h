@@ -117,5 +117,10 @@ int ohib_image_verify(struct ohib_image *img, unsigned int nr_threads, struct oh
  */
 int ohib_image_set_state(const char *path, enum ohib_state to, const char *reason,
 			 struct ohib_err *err);
+/* The same, if the state is @from; else -EBUSY: somebody else was faster. */
+int ohib_image_move(const char *path, enum ohib_state from, enum ohib_state to, const char *reason,
+		    struct ohib_err *err);
+/* What the boot menu has discarded is discarded in the headers too, which are in force. */
+int ohib_image_discarded(const char *path, struct ohib_err *err);
 /* As the boot menu counts: in its block only, which is believed when it is ahead of the headers. */
 int ohib_image_set_attempts(const char *path, u32 attempts, struct ohib_err *err);

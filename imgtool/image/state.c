@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "image/state.h"
 #include "util/fault.h"
@@ -26,6 +27,8 @@ static const struct {
 	{OHIB_HEADER_A_PAGE, OHIB_HEADER_A_IN_PAGE},
 	{OHIB_HEADER_B_PAGE, OHIB_HEADER_B_IN_PAGE},
 };
+
+#define HEADER_MEMBER "overlayctl.hdr"	/* for tar, and whoever looks at what is on a device */
 
 static const char *const state_names[] = {
 #define STATE(name, value, text) [OHIB_STATE_##name] = text,
@@ -149,6 +152,7 @@ int image_state_load(const struct image_dev *d, struct image_state *s, struct oh
 	u8 *fixed = image_pages_alloc(3 * OHIB_DISK_ALIGN);
 	const struct ohib_header *copy[2];
 	int why[2], use = -1, r;
+	bool waits;
 
 	if (!fixed)
 		return ohib_err_set(err, -ENOMEM, "header of %s: out of memory", d->path);
@@ -160,6 +164,12 @@ int image_state_load(const struct image_dev *d, struct image_state *s, struct oh
 		if (!why[i])
 			why[i] = header_validate(copy[i]);
 	}
+	/*
+	 * The device begins with a name that every write of the first copy leaves as it is. Where that is gone something
+	 * else was put there, and has left the second copy alone.
+	 */
+	if (why[0] == -ENODATA && strcmp((char *)fixed, HEADER_MEMBER))
+		why[1] = -ENODATA;
 	if (!why[0] && !why[1])
 		use = copy[1]->generation > copy[0]->generation;
 	else if (!why[0] || !why[1])
@@ -170,8 +180,10 @@ int image_state_load(const struct image_dev *d, struct image_state *s, struct oh
 		s->copy = use;
 		r = 0;
 		s->counted = s->hdr.attempts;
+		waits = ohib_state_waits(s->hdr.state);
 		if (!image_dev_read(d, OHIB_ENV_OFFSET, fixed, OHIB_DISK_ALIGN))
 			env_take_over((char *)fixed, &s->hdr);
+		s->discarded = waits && !ohib_state_waits(s->hdr.state);
 	} else if (why[0] == -ENODATA && why[1] == -ENODATA) {
 		r = ohib_err_set(err, -ENODATA, "%s holds no overlay image", d->path);
 	} else if (why[0] == -ENOTSUP || why[1] == -ENOTSUP) {
@@ -274,7 +286,7 @@ static int headers_write(const struct image_dev *d, const struct ohib_header *hd
 
 		memset(page, 0, OHIB_DISK_ALIGN);
 		if (!copy) {
-			tar_header(page, "overlayctl.hdr", OHIB_HEADER_BYTES);
+			tar_header(page, HEADER_MEMBER, OHIB_HEADER_BYTES);
 			tar_header(page + OHIB_ENV_TAR_IN_PAGE, "overlayctl.env", OHIB_ENV_BYTES);
 		}
 		memcpy(page + places[copy].in_page, hdr, OHIB_HEADER_BYTES);
@@ -344,8 +356,9 @@ int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib
 	return 0;
 }
 
-int ohib_image_set_state(const char *path, enum ohib_state to, const char *reason,
-			 struct ohib_err *err)
+/* @from: NULL, any */
+static int set_state(const char *path, const enum ohib_state *from, enum ohib_state to, const char *reason,
+		     struct ohib_err *err)
 {
 	struct image_dev d;
 	struct image_state s;
@@ -356,9 +369,49 @@ int ohib_image_set_state(const char *path, enum ohib_state to, const char *reaso
 			   IMAGE_DEV_SHARE : IMAGE_DEV_WRITE, err);
 	if (r)
 		return r;
-	r = image_state_load(&d, &s, err);
+	/* A trial has several who may end it, at once. */
+	if (flock(d.fd, LOCK_EX))
+		r = ohib_err_set(err, -errno, "%s: locking it: %s", path, strerror(errno));
+	if (!r)
+		r = image_state_load(&d, &s, err);
+	if (!r && from && s.hdr.state != *from)
+		r = ohib_err_set(err, -EBUSY, "%s: the image is %s by now, not %s", path,
+				 ohib_state_name(s.hdr.state), ohib_state_name(*from));
 	if (!r)
 		r = image_state_move(&d, &s, to, reason, err);
+	image_dev_close(&d);
+	return r;
+}
+
+int ohib_image_set_state(const char *path, enum ohib_state to, const char *reason, struct ohib_err *err)
+{
+	return set_state(path, NULL, to, reason, err);
+}
+
+int ohib_image_move(const char *path, enum ohib_state from, enum ohib_state to, const char *reason,
+		    struct ohib_err *err)
+{
+	return set_state(path, &from, to, reason, err);
+}
+
+int ohib_image_discarded(const char *path, struct ohib_err *err)
+{
+	_Alignas(4096) u8 page[OHIB_DISK_ALIGN];
+	struct image_state s;
+	struct image_dev d;
+	int r;
+
+	r = image_dev_open(&d, path, IMAGE_DEV_WRITE, err);
+	if (r)
+		return r;
+	r = image_state_load(&d, &s, err);
+	if (!r && s.discarded) {
+		s.hdr.generation++;
+		s.hdr.check = image_xxh64(&s.hdr, offsetof(struct ohib_header, check));
+		r = headers_write(&d, &s.hdr, s.copy, page);
+		if (r)
+			ohib_err_set(err, r, "%s: writing the header: %s", path, strerror(-r));
+	}
 	image_dev_close(&d);
 	return r;
 }

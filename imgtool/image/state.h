@@ -11,6 +11,7 @@ struct image_state {
 	struct ohib_header hdr;
 	int copy;	/* the copy in force: 0 A, 1 B */
 	u32 counted;	/* attempts that the header knew of when it was read */
+	bool discarded;	/* by the boot menu; the header does not know yet */
 };
 
 /*

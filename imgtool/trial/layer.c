@@ -185,7 +185,8 @@ int trial_undo(const struct trial_disk *disks, size_t nr_disks, struct ohib_err 
 			ret = dm_put_away(fd, disks[i].name, err);
 	for (size_t i = 0; !ret && i < ARRAY_SIZE(rest); i++)
 		ret = dm_put_away(fd, rest[i], err);
-	for (size_t i = 0; !ret && i < nr_disks; i++)
+	/* 1: it was read-only */
+	for (size_t i = 0; ret >= 0 && i < nr_disks; i++)
 		if (disks[i].set_ro)
 			ret = trial_set_ro(disks[i].node, false, err);
 	return ret < 0 ? ret : 0;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "image/locate.h"
 #include "seal/keyring.h"
@@ -104,6 +105,14 @@ static int ask_until(const char *path, const struct ohib_image_info *info, const
 			if (empty == EMPTY_MAX)
 				program = NULL; /* it cannot ask: do it ourselves */
 			continue;
+		}
+		/* Whoever wants it given up says so: an end of file is a slip, or a terminal that is gone. */
+		if (r == -ENODATA && ask->give_up && !program) {
+			if (++empty < 2 * EMPTY_MAX) {
+				sleep(1);
+				continue;
+			}
+			return err->code = -EAGAIN;
 		}
 		if (r)
 			return r;

@@ -46,6 +46,10 @@ int reload_mark_stale(const char *image, const char *reason, bool discard)
 	if (ohib_state_on_trial(info.state) && !discard && info.attempts < REVERTS_MAX)
 		return RELOAD_TRIAL;
 	key_cache_drop(&info);
+	if (info.state == OHIB_STATE_STALE && ohib_image_discarded(image, &err)) {
+		say("%s", err.msg);
+		return RELOAD_UNDONE;
+	}
 	if (!ohib_state_waits(info.state))
 		return 0;
 	r = ohib_image_set_state(image, OHIB_STATE_STALE, info.reason[0] ? NULL : reason, &err);

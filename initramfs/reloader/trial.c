@@ -170,7 +170,7 @@ int reload_finish_keep(const char *image)
 	if (!r)
 		return 0;
 	say("%s", err.msg);
-	if (r == -ECANCELED && !ohib_image_set_state(image, OHIB_STATE_TRIAL, err.msg, NULL))
+	if (r == -ECANCELED && !ohib_image_move(image, OHIB_STATE_KEEPING, OHIB_STATE_TRIAL, err.msg, NULL))
 		return RELOAD_TRIAL;
 	return RELOAD_UNMERGED;
 }

@@ -47,14 +47,19 @@ static void file_put(const char *path, const char *text)
 		close(fd);
 }
 
+/* Returns when somebody else has ended the trial: what is merged into the disks must be merged to its end. */
 static void revert(const char *image, const char *reason)
 {
 	struct ohib_err err = { 0 };
+	int r;
 
 	warn(reason);
 	fault_point(FAULT_REVERT_FULL, NULL);
-	if (ohib_image_set_state(image, OHIB_STATE_TRIAL, reason, &err))
+	r = ohib_image_move(image, OHIB_STATE_TRIAL, OHIB_STATE_TRIAL, reason, &err);
+	if (r)
 		warn(err.msg);
+	if (r == -EBUSY)
+		return;
 	warn("the machine starts anew and is what it was before the switch");
 	fault_point(FAULT_REVERT_FULL_DOWN, NULL);
 	/* What is written belongs to the trial: nothing of it is waited for. */
@@ -98,10 +103,12 @@ int reload_watch(const char *image)
 			break;
 		} else {
 			level = trial_level(&u);
-			if (level == TRIAL_FULL)
+			if (level == TRIAL_FULL) {
 				revert(image, u.fill == TRIAL_LOST ?
 					      "what was written is lost, it did not fit" :
 					      "the room for what is written is used up");
+				break;
+			}
 			if (level > told)
 				tell(level, &u);
 			if (level != told)

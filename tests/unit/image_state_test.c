@@ -244,6 +244,74 @@ TEST(grub_writes)
 	made_free(&m);
 }
 
+TEST(discard_is_written_down)
+{
+	struct made_image m;
+	struct ohib_err err = { 0 };
+
+	make(&m);
+	CHECK_EQ(ohib_image_discarded(m.path, &err), 0);
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_ARMED);
+	grub_sets(m.path, "ohib_state=armed", "ohib_state=stale");
+	CHECK_EQ(ohib_image_discarded(m.path, &err), 0);
+	/* Without the block the headers know by themselves. */
+	fixed_read(m.path, after);
+	memset(after + OHIB_ENV_OFFSET, 0, 1024);
+	fixed_write(m.path, after, OHIB_ENV_OFFSET, 1024);
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_STALE);
+	made_free(&m);
+}
+
+TEST(attempts_are_set_as_the_menu_does)
+{
+	struct ohib_image_info info;
+	struct made_image m;
+	char v[1025];
+
+	make(&m);
+	fixed_read(m.path, before);
+	CHECK_EQ(ohib_image_set_attempts(m.path, 3, NULL), 0);
+	REQUIRE(!ohib_image_peek(m.path, &info, NULL));
+	CHECK_EQ(info.attempts, 3);
+	fixed_read(m.path, after);
+	CHECK_STR(env_get(after, "ohib_attempts", v), "3");
+	memcpy(after + OHIB_ENV_OFFSET, before + OHIB_ENV_OFFSET, 1024);
+	CHECK(!memcmp(before, after, OHIB_DATA_OFFSET));
+	made_free(&m);
+}
+
+TEST(somebody_else_was_faster)
+{
+	struct made_image m;
+	struct ohib_err err = { 0 };
+
+	make(&m);
+	CHECK_EQ(ohib_image_move(m.path, OHIB_STATE_RESUMING, OHIB_STATE_STALE, NULL, &err), -EBUSY);
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_ARMED);
+	CHECK_EQ(ohib_image_move(m.path, OHIB_STATE_ARMED, OHIB_STATE_STALE, NULL, NULL), 0);
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_STALE);
+	made_free(&m);
+}
+
+TEST(something_else_was_put_there)
+{
+	struct made_image m;
+	struct ohib_image_info info;
+
+	make(&m);
+	fixed_read(m.path, before);
+	/* A damaged first copy behind its name: the second one counts. */
+	memcpy(after, before, sizeof(after));
+	memset(after + OHIB_HEADER_A_IN_PAGE, 0, OHIB_HEADER_BYTES);
+	fixed_write(m.path, after, 0, 4096);
+	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_ARMED);
+	/* mkswap, for instance: the first page, and no more. */
+	memset(after, 0, 4096);
+	fixed_write(m.path, after, 0, 4096);
+	CHECK_EQ(ohib_image_peek(m.path, &info, NULL), -ENODATA);
+	made_free(&m);
+}
+
 struct move {
 	enum ohib_state to;
 	int result;
@@ -391,6 +459,10 @@ int main(void)
 		TEST_CASE(torn_headers),
 		TEST_CASE(grub_environment),
 		TEST_CASE(grub_writes),
+		TEST_CASE(discard_is_written_down),
+		TEST_CASE(attempts_are_set_as_the_menu_does),
+		TEST_CASE(somebody_else_was_faster),
+		TEST_CASE(something_else_was_put_there),
 		TEST_CASE(trial_reverted),
 		TEST_CASE(trial_kept),
 		TEST_CASE(trial_in_the_menu),

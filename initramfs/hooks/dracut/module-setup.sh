@@ -57,11 +57,11 @@ install()
 		echo "generator=dracut"
 		echo "reload_sha256=${sum%% *}"
 		ohib_stamp_keys "$key_file"
-		echo "device=$place"
+		echo "device=$(ohib_device "$place")"
 		# 90crypt, 90lvm and 90mdraid were before
 		ohib_stamp_disks "$initdir"
 		echo "initrd=$outfile"
 	} >"$initdir$lib/stamp"
 	mkdir -p "$stamps"
-	cp "$initdir$lib/stamp" "$stamps/initramfs-$kernel"
+	(umask 077; cp "$initdir$lib/stamp" "$stamps/initramfs-$kernel")
 }

@@ -13,15 +13,30 @@ ohib_dracut_stop()
 	die "overlayctl: the root must not be mounted"
 }
 
-ohib_dracut_pass()
+ohib_dracut_mark()
 {
-	ohib_at=$(ohib_find "$(ohib_conf_device)") || return 0
 	if [ -n "$ohib_discard" ]; then
 		ohib_pass "$ohib_at" "discarded at the boot menu" --discard
 	else
 		ohib_pass "$ohib_at" "another boot entry was chosen"
 	fi
-	case $? in
+}
+
+ohib_dracut_pass()
+{
+	ohib_at=$(ohib_find_late "$(ohib_conf_device)") || return 0
+	ohib_dracut_mark
+	ohib_rc=$?
+	ohib_tries=0
+	# A merge that was cut short needs all disks of the machine.
+	while [ "$ohib_rc" -eq 11 ] && [ "$ohib_tries" -lt 10 ]; do
+		ohib_tries=$((ohib_tries + 1))
+		[ "$ohib_tries" -gt 1 ] || ohib_volumes
+		sleep 1
+		ohib_dracut_mark
+		ohib_rc=$?
+	done
+	case $ohib_rc in
 	# Whichever entry was chosen: a trial that was not kept is over.
 	10)	ohib_image=$ohib_at
 		ohib_mode=exact
