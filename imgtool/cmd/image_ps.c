@@ -11,7 +11,7 @@ static const char doc[] =
 	"They are read out of the image kernel's memory, with the translator that a switch uses. S is R (it "
 	"was computing), S (in a system call), T (stopped) or Z (zombie); MEMORY is what is its own, pages shared "
 	"with relatives included. An image that was resumed or discarded can be looked into as well, until the next "
-	"hibernate writes over it.\n\n"
+	"hibernate writes over it, but for a sealed one that was resumed: nothing opens that any more.\n\n"
 	"Exit codes: 0 listed, 4 no image, 5 damaged, 1 failed.";
 
 static void print_table(const struct machine *m)
