@@ -8,7 +8,8 @@ _overlayctl()
 	case ${COMP_CWORD}:${COMP_WORDS[1]}:${COMP_WORDS[2]} in
 	1:*)	words='check hibernate status cancel keep revert image' ;;
 	2:image:*) words='info ps dump tables verify section create place' ;;
-	*:image:info | *:image:ps | *:image:tables) words="$common $keys --json" ;;
+	*:image:info | *:image:ps) words="$common $keys --json" ;;
+	*:image:tables) words="$common $keys --json --old=" ;;
 	*:image:dump) words="$common $keys --output=" ;;
 	*:image:create)
 		if [[ $cur != -* ]]; then

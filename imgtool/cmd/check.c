@@ -11,8 +11,9 @@ static const char doc[] =
 	"looked at as "
 	"well, with the same translator that will read the image. VERSION is a release or a series "
 	"(6.12); "
-	"without it the newest installed kernel but the running one is meant.\n\nNothing is "
-	"changed. "
+	"without it the newest installed kernel but the running one is meant.\n\nNothing in the machine is "
+	"changed; with --next-kernel the running kernel's own sysctls are kept in /var/lib/overlayctl/sysctl-VERSION, "
+	"for later switches. "
 	"overlayctl hibernate does the same before it freezes anything.\n\n"
 	"Exit codes: 0 it could, 3 it could not and why was printed, 1 it could not be found out.";
 
