@@ -35,7 +35,7 @@ SCENARIOS = [
              disk=[("write", 16 * MIB, False)], says="writing pages: Input/output error"),
     Scenario("io-read-once", "pages cannot be read once", "armed", OLD, 1, disk=[("read", 16 * MIB, True)],
              says="cannot resume: .*Input/output error"),
-    Scenario("io-read", "pages cannot be read", "armed", ORDINARY, 1, disk=[("read", 16 * MIB, False)],
+    Scenario("io-read", "pages cannot be read", "armed", ORDINARY, 2, disk=[("read", 16 * MIB, False)],
              says="cannot resume: .*Input/output error"),
     Scenario("too-small", "the device is far too small", "ready", REFUSED, 1, orders=["trim none 8", "hibernate none"],
              says="MB are too few for"),
