@@ -200,7 +200,7 @@ static void last_words(void *arg, const struct ohib_err *err)
 }
 
 /*
- * User space stands still now: look once more, so that nothing is found missing only when the machine
+ * User space stands still now: look once more, so that what came in between is not found only when the machine
  * is down. -EBUSY: something came up in between, told in o->frozen.
  */
 static int add_config(void *arg, struct json_object *config, struct ohib_err *err)

@@ -147,6 +147,7 @@ static int check(struct config_check *c)
 	_cleanup_(sysctls_free) struct sysctls next = { 0 };
 	_cleanup_free_ char *data = NULL, *next_data = NULL;
 	char path[256], boot_id[64];
+	unsigned int changed = 0;
 	struct utsname un;
 	size_t len;
 	ssize_t n;
@@ -167,9 +168,16 @@ static int check(struct config_check *c)
 		return 0;
 	snprintf(path, sizeof(path), CONFIG_BASELINE_KEPT, c->next_kernel);
 	n = text_read(path, &next_data);
-	if (n < 0 || sysctls_parse(&next, boot_id, next_data, (size_t)n))
-		return 0;
 	r = sysctls_read(&s.now, SYS);
+	if (n < 0 || sysctls_parse(&next, boot_id, next_data, (size_t)n)) {
+		for (size_t i = 0; !r && i < s.now.list.n; i++)
+			changed += standing(&s, &s.now.list.v[i]) == CHANGED;
+		if (changed)
+			refuse(c->warnings, 0, "", "sysctls", "%u were changed, and Linux %.64s has not run here with overlayctl's "
+			       "initramfs: whether it has them all is found out when it boots; if not, the machine "
+			       "comes back under this kernel", changed, c->next_kernel);
+		return r;
+	}
 	for (size_t i = 0; !r && i < s.now.list.n; i++) {
 		const struct sysctl *now = &s.now.list.v[i];
 		char object[160];
