@@ -133,7 +133,7 @@ $(BUILD)/unit/nth_test: ALL_LDFLAGS += $(NTH_WRAP:%=-Wl,--wrap=%)
 
 # A machine cut down to what the translator reads: tests/fuzz/translate/make.
 FIXTURE := tests/fuzz/translate/fixture
-$(BUILD)/unit/fixture_test: $(BUILD)/san/$(FIXTURE).o
+$(BUILD)/unit/fixture_test $(BUILD)/unit/refused_test: $(BUILD)/san/$(FIXTURE).o
 $(BUILD)/fuzz/translate: $(BUILD)/fuzzobj/$(FIXTURE).o
 
 RECORD_WRAP := view_read view_read_str symbols_addr symbols_name symbols_is

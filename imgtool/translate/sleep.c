@@ -99,9 +99,6 @@ static const struct sleep_call {
 	{ SYS_rt_sigtimedwait, POINTER, offsetof(struct user_regs_struct, rdx) },
 	{ SYS_wait4, NO_LIMIT, 0 },
 	{ SYS_waitid, NO_LIMIT, 0 },
-	{ SYS_vfork, NO_LIMIT, 0 },
-	{ SYS_clone, NO_LIMIT, 0 },
-	{ 435 /* clone3 */, NO_LIMIT, 0 },
 	/* unix sockets */
 	{ SYS_read, NO_LIMIT, 0 },
 	{ SYS_readv, NO_LIMIT, 0 },
@@ -145,11 +142,31 @@ static bool takes_date(const struct user_regs_struct *r)
 	return false;
 }
 
+/*
+ * Of these the kernel has done a part that is not to be done twice, and how much cannot be told. All are over in a
+ * moment, as a rule: wait_for_vfork_done() has the child already, which is to exec or end.
+ */
+static const char *half_done(const struct user_regs_struct *r)
+{
+	switch (r->orig_rax) {
+	case SYS_vfork:
+	case SYS_clone:
+	case 435: /* clone3 */
+		return "is starting a program (vfork)";
+	}
+	return NULL;
+}
+
 static void inside(struct xlate *x, u64 task, struct m_thread *t)
 {
 	const struct m_sleep *timer = map_get(&x->sleepers, task);
+	const char *half = half_done(&t->regs);
 	size_t i;
 
+	if (half) {
+		x_refuse(x, "thread %d %s: try again", t->tid, half);
+		return;
+	}
 	for (i = 0; i < ARRAY_SIZE(sleep_calls); i++)
 		if (sleep_calls[i].nr == t->regs.orig_rax)
 			break;

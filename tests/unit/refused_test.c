@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is refused for how it stood at that moment, which no program can be made to keep: a real machine's memory
+ * (tests/fuzz/translate), changed in one place, must be refused for that place and nothing else.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "../tests/fuzz/translate/fixture.h"
+#include "test.h"
+#include "translate/translate.h"
+#include "view/view_backend.h"
+
+static const char *const fixtures[] = {
+	"tests/fuzz/translate/fixtures/6.1.xz", "tests/fuzz/translate/fixtures/6.12.xz",
+};
+
+/* The one that is tested with, as it is and as it was taken. */
+static struct fixture f;
+static struct kernel_data *k;
+static struct machine *was;
+
+static int read_pfn(struct view *v, u64 pfn, void *page)
+{
+	s64 n = fixture_find(&f, pfn);
+
+	(void)v;
+	if (n < 0)
+		return -ENODATA;
+	if (f.pages[n])
+		memcpy(page, f.pages[n], OHIB_PAGE_SIZE);
+	else
+		memset(page, 0, OHIB_PAGE_SIZE);
+	return 0;
+}
+
+static bool has_pfn(struct view *v, u64 pfn)
+{
+	(void)v;
+	return fixture_find(&f, pfn) >= 0;
+}
+
+static void close_view(struct view *v)
+{
+	free(v);
+}
+
+static const struct view_ops ops = { .read_pfn = read_pfn, .has_pfn = has_pfn, .close = close_view };
+
+static struct machine *translated(void)
+{
+	struct view *v = calloc(1, sizeof(*v));
+	struct kernel_data now = *k;
+	struct machine *m = NULL;
+	struct ohib_err err = { 0 };
+
+	if (!v)
+		return NULL;
+	v->ops = &ops;
+	now.view = v;
+	if (view_init(v, now.syms, now.vmcoreinfo, now.fields.size[T_PAGE], &err) ||
+	    machine_from_image(f.img, &now, true, &m, &err))
+		printf("%s\n", err.msg);
+	view_close(v);
+	return m;
+}
+
+/* One of a thread's registers: struct pt_regs begins as user_regs_struct does. Its stack is not in the direct map. */
+#define REG(t, member) reg(t, offsetof(struct user_regs_struct, member))
+static u8 *reg(const struct m_thread *t, size_t offset)
+{
+	size_t len = offsetof(struct user_regs_struct, cs);
+
+	for (u64 i = 0; i < f.nr; i++) {
+		u8 *at = f.pages[i] ? memmem(f.pages[i], OHIB_PAGE_SIZE, &t->regs, len) : NULL;
+
+		if (at)
+			return at + offset;
+	}
+	return NULL;
+}
+
+static struct m_thread *inside(s64 nr)
+{
+	struct m_process *p;
+
+	vec_foreach(p, &was->processes)
+		for (size_t i = 0; i < p->threads.n; i++)
+			if (p->threads.v[i]->entry == M_ENTRY_INSIDE && (s64)p->threads.v[i]->regs.orig_rax == nr)
+				return p->threads.v[i];
+	return NULL;
+}
+
+/* How many times the machine as it is now is refused for @reason beyond what it was, and for anything. */
+static void check_refused(const char *reason, size_t times)
+{
+	struct machine *m = translated();
+	size_t found = 0;
+
+	REQUIRE(m);
+	for (size_t i = 0; i < m->refusals.list.n; i++)
+		found += strstr(m->refusals.list.v[i]->reason, reason) != NULL;
+	CHECK_EQ(found, times);
+	CHECK_EQ(m->refusals.list.n, was->refusals.list.n + times);
+	if (found != times || m->refusals.list.n != was->refusals.list.n + times)
+		for (size_t i = 0; i < m->refusals.list.n; i++)
+			printf("\t%d %s: %s\n", m->refusals.list.v[i]->pid, m->refusals.list.v[i]->object,
+			       m->refusals.list.v[i]->reason);
+	machine_free(m);
+}
+
+static void refused_with(void *at, u64 value, size_t len, const char *reason)
+{
+	u64 saved = 0;
+
+	REQUIRE(at);
+	memcpy(&saved, at, len);
+	memcpy(at, &value, len);
+	check_refused(reason, 1);
+	memcpy(at, &saved, len);
+}
+
+static void on_each(void (*fn)(void))
+{
+	for (size_t i = 0; i < sizeof(fixtures) / sizeof(fixtures[0]); i++) {
+		struct ohib_err err = { 0 };
+
+		if (fixture_open(fixtures[i], &f, &err) || kernel_data_open_image(f.img, &k, &err))
+			printf("%s: %s\n", fixtures[i], err.msg);
+		was = k ? translated() : NULL;
+		CHECK(was);
+		if (was)
+			fn();
+		machine_free(was);
+		kernel_data_close(k);
+		fixture_close(&f);
+		k = NULL;
+	}
+}
+
+static void vfork_one(void)
+{
+	struct m_thread *t = inside(SYS_rt_sigtimedwait);
+
+	REQUIRE(t);
+	refused_with(REG(t, orig_rax), SYS_vfork, 8, "starting a program");
+	refused_with(REG(t, orig_rax), SYS_clone, 8, "starting a program");
+}
+
+TEST(vfork_is_not_done_twice)
+{
+	on_each(vfork_one);
+}
+
+int main(void)
+{
+	static const struct test_case tests[] = {
+		TEST_CASE(vfork_is_not_done_twice),
+	};
+
+	return TEST_MAIN(tests);
+}
