@@ -78,7 +78,7 @@ static int queue(struct restore *r, struct rproc *p, struct rtask *t, bool share
 		s64 ret;
 
 		memcpy(&info, si->raw, sizeof(info));
-		/* Those two act at once and are never carried as pending. */
+		/* Refused, but for a SIGSTOP of who has stopped already: it would be gone when it goes on. */
 		if (info.si_signo == SIGKILL || info.si_signo == SIGSTOP)
 			continue;
 		va = remote_put(t, 0, &info, sizeof(info));

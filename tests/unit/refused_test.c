@@ -4,6 +4,7 @@
  * (tests/fuzz/translate), changed in one place, must be refused for that place and nothing else.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -65,6 +66,29 @@ static struct machine *translated(void)
 		printf("%s\n", err.msg);
 	view_close(v);
 	return m;
+}
+
+/* The bytes at @kva of the direct map. */
+static u8 *memory(u64 kva)
+{
+	u64 at = kva - k->view->page_offset;
+	s64 n = fixture_find(&f, at / OHIB_PAGE_SIZE);
+
+	return n >= 0 && f.pages[n] ? (u8 *)f.pages[n] + at % OHIB_PAGE_SIZE : NULL;
+}
+
+static u8 *member(u64 kva, enum field field)
+{
+	return memory(kva + k->fields.loc[field].offset);
+}
+
+static u64 pointer(u64 kva, enum field field)
+{
+	u64 p = 0;
+
+	if (member(kva, field))
+		memcpy(&p, member(kva, field), sizeof(p));
+	return p;
 }
 
 /* One of a thread's registers: struct pt_regs begins as user_regs_struct does. Its stack is not in the direct map. */
@@ -154,10 +178,47 @@ TEST(vfork_is_not_done_twice)
 	on_each(vfork_one);
 }
 
+static struct m_process *process(bool stopped)
+{
+	struct m_process *p;
+
+	vec_foreach(p, &was->processes)
+		if (p->pid != 1 && !p->zombie && !p->is_tool && p->stopped == stopped)
+			return p;
+	return NULL;
+}
+
+static void in_between_one(void)
+{
+	struct m_process *p = process(false), *stopped = process(true);
+	u64 shared, bit = 1ull << (SIGSTOP - 1);
+	u8 *pending;
+
+	REQUIRE(p && stopped);
+	refused_with(member(pointer(p->kaddr, F_TASK_SIGNAL), F_SIG_FLAGS), 4, 4, "being ended");
+	refused_with(member(stopped->kaddr, F_TASK_JOBCTL), 1 << 17, 8, "being ended");
+	shared = pointer(p->kaddr, F_TASK_SIGNAL) + k->fields.loc[F_SIG_SHARED_PENDING].offset;
+	refused_with(member(shared, F_SIGPENDING_SIGNAL), bit, 8, "being ended");
+	refused_with(member(p->kaddr + k->fields.loc[F_TASK_PENDING].offset, F_SIGPENDING_SIGNAL),
+		     1ull << (SIGKILL - 1), 8, "being ended");
+	/* a second one, of a process that has stopped */
+	shared = pointer(stopped->kaddr, F_TASK_SIGNAL) + k->fields.loc[F_SIG_SHARED_PENDING].offset;
+	pending = member(shared, F_SIGPENDING_SIGNAL);
+	REQUIRE(pending);
+	memcpy(pending, &bit, sizeof(bit));
+	check_refused("being ended", 0);
+}
+
+TEST(between_signal_and_end)
+{
+	on_each(in_between_one);
+}
+
 int main(void)
 {
 	static const struct test_case tests[] = {
 		TEST_CASE(vfork_is_not_done_twice),
+		TEST_CASE(between_signal_and_end),
 	};
 
 	return TEST_MAIN(tests);
