@@ -84,6 +84,7 @@ struct m_process {
 	struct m_process *parent;	/* NULL for PID 1 */
 	bool zombie;
 	s32 exit_code;		/* as wait status, zombies */
+	struct m_cred *cred;	/* zombies: whose it is, for waitid() and kill() */
 	u32 exit_signal;	/* what the parent gets, normally SIGCHLD */
 	char comm[16];
 	VEC(struct m_thread *) threads;	/* the leader first */

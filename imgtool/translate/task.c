@@ -301,6 +301,8 @@ static struct m_process *xlate_process(struct xlate *x, u64 task)
 	if (exit_state) {
 		p->zombie = true;
 		p->exit_code = x_u64(x, task, F_TASK_EXIT_CODE);
+		/* of a running kernel it may be reaped at any moment */
+		p->cred = x->live ? NULL : xlate_cred(x, x_u64(x, task, F_TASK_CRED));
 		if (x_u64(x, signal, F_SIG_FLAGS) & 0x4 && x_u64(x, signal, F_SIG_GROUP_EXIT_CODE))
 			p->exit_code = x_u64(x, signal, F_SIG_GROUP_EXIT_CODE);
 	} else {

@@ -369,6 +369,7 @@ int tree_check(struct restore *r)
 
 int tree_zombies(struct restore *r)
 {
+	struct m_thread as = { 0 };	/* its own are gone */
 	struct rproc *p;
 	struct rtask *t;
 	int ret;
@@ -380,7 +381,10 @@ int tree_zombies(struct restore *r)
 		remote_syscall(t, SYS_close, r->ctl_fd);
 		remote_syscall(t, SYS_prctl, PR_SET_NAME,
 			       remote_put(t, 0, p->m->comm, sizeof(p->m->comm)));
-		ret = t->m ? cred_thread(r, t) : 0;
+		as.cred = p->m->cred;
+		t->m = &as;
+		ret = cred_thread(r, t);
+		t->m = NULL;
 		if (!ret)
 			ret = end_process(p, p->m->exit_code);
 		if (ret)

@@ -235,6 +235,7 @@ static int read_process(struct scrape *s, struct sproc *sp, char *st, struct ohi
 
 		t->tid = p->pid;
 		memcpy(t->comm, p->comm, 16);
+		p->cred = read_cred(s, st);
 		ret = vec_push(&p->threads, t);
 	}
 	free(st);

@@ -34,6 +34,11 @@ for i in range(3):
 zombie = os.fork()
 if zombie == 0:
     os._exit(7)
+nobodys = os.fork()
+if nobodys == 0:
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+    os._exit(8)
 killed = os.fork()
 if killed == 0:
     os.kill(os.getpid(), signal.SIGTERM)
@@ -93,6 +98,8 @@ check("a daemon keeps its dead session", shared[200] == 1 and shared[201] != old
 check("pipe", os.read(r, 100) == b"in the pipe")
 check("pending signal", signal.sigpending() == {signal.SIGUSR2})
 check("zombie", os.waitstatus_to_exitcode(os.waitpid(zombie, 0)[1]) == 7)
+whose = os.waitid(os.P_PID, nobodys, os.WEXITED)
+check("another user's zombie", whose.si_uid == 65534 and whose.si_status == 8)
 check("zombie of a signal", os.waitstatus_to_exitcode(os.waitpid(killed, 0)[1]) == -15)
 check("zombie of SIGKILL", os.waitstatus_to_exitcode(os.waitpid(shot, 0)[1]) == -9)
 pid, status = os.waitpid(stopped, os.WUNTRACED | os.WNOHANG)
