@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sockets of every family: what they have in common, and unconnected inet ones. */
 #include <errno.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -71,13 +72,23 @@ static int set_time(struct restore *r, int fd, int opt, s64 us)
 		       r_fail(r, -errno, "cannot set a time limit of a socket") : 0;
 }
 
+int sock_unlimited(struct restore *r, int fd)
+{
+	return set_int(r, fd, SO_SNDBUFFORCE, INT_MAX / 2, "the send buffer");
+}
+
+/* The kernel doubles what it is told; FORCE passes the administrator's limits. */
+int sock_limit(struct restore *r, const struct m_sock *s, int fd)
+{
+	if (!s->sndbuf || (!s->sndbuf_locked && s->sndbuf / 2 <= 0))
+		return 0;
+	return set_int(r, fd, SO_SNDBUFFORCE, s->sndbuf / 2, "the send buffer");
+}
+
 int sock_options(struct restore *r, const struct m_sock *s, int fd)
 {
-	int ret = 0;
+	int ret = sock_limit(r, s, fd);
 
-	/* The kernel doubles what it is told; FORCE passes the administrator's limits. */
-	if (s->sndbuf && (s->sndbuf_locked || s->sndbuf / 2 > 0))
-		ret = set_int(r, fd, SO_SNDBUFFORCE, s->sndbuf / 2, "the send buffer");
 	if (!ret && s->rcvbuf)
 		ret = set_int(r, fd, SO_RCVBUFFORCE, s->rcvbuf / 2, "the receive buffer");
 	if (!ret && s->reuseaddr)

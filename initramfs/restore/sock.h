@@ -23,6 +23,9 @@ struct sock_obj *sock_obj(struct restore *r, struct m_sock *s);
 int sock_fd(const struct m_sock *s);	/* -1: not made */
 /* Buffer sizes, time limits and the like; before data. */
 int sock_options(struct restore *r, const struct m_sock *s, int fd);
+/* While unread data is put back no limit holds: who said it may have had a larger one then. */
+int sock_unlimited(struct restore *r, int fd);
+int sock_limit(struct restore *r, const struct m_sock *s, int fd);	/* as it was */
 /* Those that act on data that comes; after it. */
 int sock_options_last(struct restore *r, const struct m_sock *s, int fd);
 

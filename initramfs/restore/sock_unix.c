@@ -257,7 +257,9 @@ static int sender(struct restore *r, const struct m_sock_skb *skb, const struct 
 	if (!skb->addr_len && s->peer && s->peer->peer == s && sock_fd(s->peer) >= 0)
 		return sock_fd(s->peer);
 	*temp = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ret = *temp < 0 ? -errno : sock_bind_elsewhere(r, skb, *temp);
+	ret = *temp < 0 ? -errno : sock_unlimited(r, *temp);
+	if (!ret)
+		ret = sock_bind_elsewhere(r, skb, *temp);
 	return ret ? ret : *temp;
 }
 
@@ -436,6 +438,10 @@ int sock_unix_all(struct restore *r)
 	for_each_unix(s, r)
 		if (!ret && s->type == SOCK_DGRAM && !s->peer && s->peer_gone)
 			ret = connect_gone(r, s);
+	/* Those that stand for closed ones too. */
+	vec_foreach(s, &r->socks)
+		if (!ret && s->family == AF_UNIX && sock_fd(s) >= 0)
+			ret = sock_unlimited(r, sock_fd(s));
 	/* All are there now, as a message may have any of them in it. */
 	vec_foreach(d, &r->socks_said)
 		if (!ret)
@@ -447,7 +453,7 @@ int sock_unix_all(struct restore *r)
 		if (d->by == &d->gone)
 			forget(r, d->by);
 	for_each_unix(s, r)
-		if (!ret && sock_fd(s) >= 0)
+		if (!ret && sock_fd(s) >= 0 && !(ret = sock_limit(r, s, sock_fd(s))))
 			ret = finish_one(r, s);
 	return ret;
 }

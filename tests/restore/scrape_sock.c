@@ -66,7 +66,7 @@ static u64 inode_of(int fd)
 
 static void read_all(struct scrape *s, struct m_sock *k, int fd)
 {
-	static u8 buf[65536];
+	static u8 buf[1 << 20];
 	struct sockaddr_un from;
 
 	for (;;) {
@@ -107,6 +107,7 @@ static struct m_sock *describe(struct scrape *s, int fd)
 	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
 	getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &v, &len);
 	k->passcred = v;
+	getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &k->sndbuf, &len);
 	len = sizeof(k->addr);
 	getsockname(fd, (void *)k->addr, &len);
 	k->addr_len = len > 2 ? len : 0;

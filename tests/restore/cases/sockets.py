@@ -18,6 +18,14 @@ def told(s):
     return struct.unpack("iii", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)) + (groups,)
 
 
+def receive_all(s):
+    data = b""
+    while part := s.recv(1 << 20):
+        data += part
+    return data
+
+
+SNDBUFFORCE = 32
 S, D, Q = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET
 U = socket.AF_UNIX
 folder = tempfile.mkdtemp()
@@ -41,6 +49,11 @@ c.send(b"two")
 half, gone = socket.socketpair(U, S)
 gone.send(b"last words")
 gone.close()
+large = b"0123456789" * 30000
+full, filler = socket.socketpair(U, S)
+filler.setsockopt(socket.SOL_SOCKET, SNDBUFFORCE, len(large) * 4)
+filler.sendall(large)
+filler.close()
 listener = bound(S, folder + "/stream", True)
 os.setresgid(-1, 17, -1)
 os.setresuid(-1, 65534, -1)
@@ -76,12 +89,18 @@ os.chmod(folder + "/log", 0o622)
 left = bound(D, folder + "/left")
 left.sendto(b"line 2b", folder + "/log")
 left.close()
+left = bound(D, folder + "/large")
+left.setsockopt(socket.SOL_SOCKET, SNDBUFFORCE, len(large) * 4)
+left.sendto(large, folder + "/log")
+left.close()
+named.sendto(b"its buffer is smaller now", folder + "/log")
+named.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 5000)
 lost = bound(S, folder + "/lost", True)
 os.unlink(folder + "/lost")
 asked = [a, b, c, half, client, server, waiting, qclient, qserver, other_pair, other_end, other_listener]
 were = [told(s) for s in asked]
 wait_switch()
-for s in (a, b, c, d, half, listener, client, server, waiting, packets, qclient, qserver, log):
+for s in (a, b, c, d, half, full, listener, client, server, waiting, packets, qclient, qserver, log):
     s.settimeout(3)
 check("who the others are: %s, not %s" % ([told(s) for s in asked], were), [told(s) for s in asked] == were)
 check("who waits", told(waiting)[0] == os.getpid())
@@ -90,6 +109,7 @@ b.send(b"on")
 check("stream pair goes on", a.recv(100) == b"on")
 check("datagram pair", (d.recv(100), d.recv(100)) == (b"one", b"two"))
 check("the other end is gone", (half.recv(100), half.recv(100)) == (b"last words", b""))
+check("more than fits into a send buffer", receive_all(full) == large)
 check("connection", server.recv(100) == b"request" and client.recv(100) == b"reply")
 client.send(b"again")
 check("connection goes on", server.recv(100) == b"again")
@@ -108,6 +128,9 @@ first, second = log.recvfrom(100), log.recvfrom(100)
 check("datagrams in order", (first[0], second[0]) == (b"line 1", b"line 2"))
 check("a datagram's sender", second[1] == folder + "/named")
 check("a sender that is gone", log.recvfrom(100) == (b"line 2b", folder + "/left"))
+check("a datagram that fits into none", log.recv(len(large) + 1) == large)
+check("buffers", log.recv(100) == b"its buffer is smaller now"
+      and named.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 10000)
 logger.send(b"line 3")
 check("connected datagrams go on", log.recv(100) == b"line 3")
 check("mode of a name", os.stat(folder + "/log").st_mode & 0o777 == 0o622)
