@@ -12,6 +12,7 @@
 #include <linux/futex.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -143,18 +144,32 @@ static bool takes_date(const struct user_regs_struct *r)
 }
 
 /*
- * Of these the kernel has done a part that is not to be done twice, and how much cannot be told. All are over in a
- * moment, as a rule: wait_for_vfork_done() has the child already, which is to exec or end.
+ * Of these the kernel has done a part that is not to be done twice, and how much cannot be told. wait_for_vfork_done()
+ * has the child already, which is to exec or end; unix_stream_read_generic() and do_recvmmsg() have what they took off
+ * the queue in the program's memory, and count it on their stack.
  */
 static const char *half_done(const struct user_regs_struct *r)
 {
+	u64 flags = 0;
+
 	switch (r->orig_rax) {
 	case SYS_vfork:
 	case SYS_clone:
 	case 435: /* clone3 */
 		return "is starting a program (vfork)";
+	case SYS_recvfrom:
+		flags = r->r10;
+		break;
+	case SYS_recvmsg:
+		flags = r->rdx;
+		break;
+	case SYS_recvmmsg:
+		flags = r->r10;
+		if (r->rdx > 1 && !(flags & MSG_WAITFORONE))
+			return "waits for several messages (recvmmsg), of which it may have some";
+		break;
 	}
-	return NULL;
+	return flags & MSG_WAITALL ? "waits for all bytes of a message (MSG_WAITALL), of which it may have some" : NULL;
 }
 
 static void inside(struct xlate *x, u64 task, struct m_thread *t)
@@ -269,4 +284,53 @@ void xlate_sleep(struct xlate *x, u64 task, struct m_thread *t)
 	} else if (t->entry == M_ENTRY_RESTART && (s64)t->regs.rax == -ERESTART_RESTARTBLOCK) {
 		restart_block(x, task, t);
 	}
+}
+
+static const struct m_sock *socket_at(const struct m_process *p, s32 number)
+{
+	struct m_fd *fd;
+
+	if (!p->fdtable)
+		return NULL;
+	for (size_t i = 0; i < p->fdtable->fds.n; i++) {
+		fd = &p->fdtable->fds.v[i];
+		if (fd->fd == number)
+			return fd->file->kind == M_FILE_SOCKET ? fd->file->sock : NULL;
+	}
+	return NULL;
+}
+
+/* With SO_RCVLOWAT a part of what is waited for is taken off the queue as it comes, as with MSG_WAITALL. */
+static void low_mark(struct xlate *x, const struct m_process *p, const struct m_thread *t)
+{
+	const struct m_sock *s;
+
+	switch (t->regs.orig_rax) {
+	case SYS_read:
+	case SYS_readv:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+		s = socket_at(p, (s32)t->regs.rdi);
+		if (s && s->rcvlowat > 1)
+			x_refuse(x, "thread %d waits for %d bytes (SO_RCVLOWAT), of which it may have some: try again",
+				 t->tid, s->rcvlowat);
+	}
+}
+
+void xlate_receives(struct xlate *x)
+{
+	struct m_process *p;
+	struct m_thread *t;
+
+	vec_foreach(p, &x->m->processes) {
+		x->pid = p->pid;
+		memcpy(x->comm, p->comm, sizeof(x->comm));
+		x_object(x, "process");
+		vec_foreach(t, &p->threads)
+			if (t->entry == M_ENTRY_INSIDE)
+				low_mark(x, p, t);
+	}
+	x->pid = 0;
+	x->comm[0] = '\0';
 }

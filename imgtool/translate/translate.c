@@ -193,6 +193,7 @@ static void (*const passes[])(struct xlate *x) = {
 	xlate_security,
 	xlate_sysvipc,
 	xlate_sock_links,
+	xlate_receives,
 	xlate_lock_owners,
 	xlate_memory_fs,
 	xlate_kernel_fs,

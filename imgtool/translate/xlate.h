@@ -211,6 +211,7 @@ void xlate_dnotify(struct xlate *x, u64 file);	/* dnotify.c */
 void xlate_lock_owners(struct xlate *x);	/* lock.c: when all descriptor tables are known */
 void xlate_sleeps(struct xlate *x);				/* sleep.c: fills x->sleepers */
 void xlate_sleep(struct xlate *x, u64 task, struct m_thread *t);
+void xlate_receives(struct xlate *x);	/* sleep.c: when all sockets are known */
 /* ghost.c: the file or folder @inode, whose name is @p; NULL when that is not gone. */
 struct m_ghost *xlate_ghost(struct xlate *x, const struct m_path *p, u64 inode);
 char *xlate_dentry_path(struct xlate *x, u64 dentry);		/* path.c: within its super block */

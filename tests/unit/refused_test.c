@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "../tests/fuzz/translate/fixture.h"
@@ -178,6 +179,28 @@ TEST(vfork_is_not_done_twice)
 	on_each(vfork_one);
 }
 
+static void half_received_one(void)
+{
+	struct m_thread *t = inside(SYS_recvfrom);
+	struct m_process *p;
+	u64 sk = 0;
+
+	REQUIRE(t);
+	refused_with(REG(t, r10), MSG_WAITALL, 8, "MSG_WAITALL");
+	refused_with(REG(t, orig_rax), SYS_recvmmsg, 8, "recvmmsg");
+	vec_foreach(p, &was->processes)
+		for (size_t i = 0; p->threads.n && p->threads.v[0] == t && i < p->fdtable->fds.n; i++)
+			if (p->fdtable->fds.v[i].fd == (s32)t->regs.rdi)
+				sk = p->fdtable->fds.v[i].file->sock->kaddr;
+	REQUIRE(sk);
+	refused_with(member(sk, F_SK_RCVLOWAT), 2, 4, "SO_RCVLOWAT");
+}
+
+TEST(what_was_received_is_not_lost)
+{
+	on_each(half_received_one);
+}
+
 static struct m_process *process(bool stopped)
 {
 	struct m_process *p;
@@ -218,6 +241,7 @@ int main(void)
 {
 	static const struct test_case tests[] = {
 		TEST_CASE(vfork_is_not_done_twice),
+		TEST_CASE(what_was_received_is_not_lost),
 		TEST_CASE(between_signal_and_end),
 	};
 
