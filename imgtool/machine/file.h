@@ -139,6 +139,7 @@ struct m_file {
 	s32 owner_signo;
 	VEC(struct m_lock) locks;
 	u32 nr_refs;		/* descriptors that refer to it */
+	pid_t messenger;	/* 0, or a message in flight to this process has it too (SCM_RIGHTS) */
 	bool hung_up;		/* M_FILE_TTY: vhangup() cut it off; reads end, writes fail */
 	union {
 		struct m_ghost *ghost;		/* M_FILE_REG, _DIR, _PATH: unlinked; NULL: linked */

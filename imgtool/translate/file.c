@@ -172,3 +172,27 @@ struct m_fdtable *xlate_fdtable(struct xlate *x, u64 files)
 	x_push(x, &x->m->fdtables, t);
 	return x_failed(x) ? NULL : t;
 }
+
+/* What restore sets by a process's descriptor, and no process has one. */
+void xlate_unheld_files(struct xlate *x)
+{
+	struct m_file *f;
+
+	vec_foreach(f, &x->m->files) {
+		const struct m_process *p = map_get(&x->processes, f->messenger);
+
+		if (f->nr_refs)
+			continue;
+		x->pid = f->messenger;
+		memcpy(x->comm, p ? p->comm : "", p ? sizeof(x->comm) : 1);
+		x_object(x, "open file %s", f->path && f->path->path ? f->path->path : "without a name");
+		if (f->messenger && f->kind == M_FILE_EPOLL)
+			x_refuse(x, "is an epoll set that only an unread message holds (SCM_RIGHTS)");
+		if (f->messenger && f->flags & O_ASYNC)
+			x_refuse(x, "sends signals (O_ASYNC), and only an unread message holds it (SCM_RIGHTS)");
+		if (!f->messenger && f->locks.n)
+			x_refuse(x, "is locked, and is mapped only: its descriptor is closed");
+	}
+	x->pid = 0;
+	x->comm[0] = '\0';
+}

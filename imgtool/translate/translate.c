@@ -195,6 +195,7 @@ static void (*const passes[])(struct xlate *x) = {
 	xlate_sock_links,
 	xlate_receives,
 	xlate_lock_owners,
+	xlate_unheld_files,
 	xlate_memory_fs,
 	xlate_kernel_fs,
 };

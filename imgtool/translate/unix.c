@@ -64,8 +64,10 @@ static void passed_files(struct xlate *x, u64 fp, struct m_sock_skb *b)
 		       "scm_fp_list.fp");
 		x_object(x, "%.100s, descriptor in a message", object);
 		f = xlate_file(x, file);
-		if (f)
-			x_push(x, &b->fds, f);
+		if (!f)
+			continue;
+		f->messenger = x->pid;
+		x_push(x, &b->fds, f);
 	}
 	memcpy(x->object, object, sizeof(object));
 }

@@ -173,6 +173,7 @@ bool xlate_page_src(struct xlate *x, u64 pte, struct m_page_src *src);
 void xlate_vdso(struct xlate *x);				/* vdso.c */
 struct m_fdtable *xlate_fdtable(struct xlate *x, u64 files);	/* file.c */
 struct m_file *xlate_file(struct xlate *x, u64 file);		/* file.c */
+void xlate_unheld_files(struct xlate *x);	/* file.c: when all descriptors are known */
 void xlate_mounts(struct xlate *x, u64 mnt_ns);			/* mount.c */
 struct m_superblock *xlate_sb(struct xlate *x, u64 sb);		/* mount.c */
 struct m_path *xlate_path(struct xlate *x, u64 vfsmount, u64 dentry);	/* path.c */

@@ -158,7 +158,10 @@ struct restore_kind {
 	const char *name;
 	/* Make the open file in the controller; *fd is the caller's. */
 	int (*open)(struct restore *r, struct m_file *f, int *fd);
-	/* Once every descriptor is installed; @t has it as @num. Called once per file. May be NULL. */
+	/*
+	 * Once every descriptor is installed; @t has it as @num. Called once per file. May be NULL. But for an
+	 * epoll @t is NULL when no process has it, only a message in flight or a mapping.
+	 */
 	int (*finish)(struct restore *r, struct m_file *f, struct rtask *t, int num);
 };
 extern const struct restore_kind *const restore_kinds[M_FILE_KIND_MAX];

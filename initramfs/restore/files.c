@@ -351,8 +351,40 @@ static int set_locks(struct restore *r, struct m_file *f, struct m_fdtable *ft, 
 			ret = remote_syscall(t, SYS_fcntl, num, F_SETLK,
 					     remote_put(t, 0, &fl, sizeof(fl)));
 		if (ret < 0)
-			return r_fail_pid(r, t->tid, (int)ret, "cannot lock fd %d (%s) again", num,
+			return r_fail_pid(r, t ? t->tid : 0, (int)ret, "cannot lock fd %d (%s) again", num,
 					  f->path ? f->path->path : "");
+	}
+	return 0;
+}
+
+/*
+ * Those that no process has a number for: only a message in flight does (an epoll set and O_ASYNC are refused
+ * then), or they are mapped.
+ */
+static int finish_unheld(struct restore *r)
+{
+	struct m_file *f;
+	int ret = 0;
+
+	vec_foreach(f, &r->opened) {
+		const struct restore_kind *k = restore_kinds[f->kind];
+		struct f_owner_ex owner = { f->owner_type, f->owner_pid };
+		int fd;
+
+		if (f->restored || f->kind == M_FILE_EPOLL)
+			continue;
+		f->restored = true;
+		fd = file_fd(r, f);
+		if (fd < 0)
+			return fd;
+		ret = set_locks(r, f, NULL, NULL, -1);
+		if (!ret && f->messenger && ((f->owner_pid && fcntl(fd, F_SETOWN_EX, &owner)) ||
+					      (f->owner_signo && fcntl(fd, F_SETSIG, f->owner_signo))))
+			ret = r_fail(r, -errno, "cannot set the owner of a file in a message");
+		if (!ret && k->finish)
+			ret = k->finish(r, f, NULL, -1);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -364,6 +396,8 @@ int files_finish(struct restore *r)
 	int ret = 0;
 
 	for (int pass = 0; pass < 2; pass++) {
+		if (pass && (ret = finish_unheld(r)))
+			return ret;
 		vec_foreach(ft, &r->m->fdtables) {
 			struct rproc *p = ft->restore;
 

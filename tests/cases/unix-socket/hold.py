@@ -4,13 +4,16 @@ descriptors, packets, half-closed and orphaned connections, options, and whom ea
 as its other side."""
 
 import array
+import fcntl
 import os
 import socket as S
 import struct
 
 from held import held, same
+from libc import call, seconds, spec
 
 LISTENER, SENDER, GONE = "/run/case-unix", "/run/case-unix.sender", "/run/case-unix.gone"
+LOCKED = "/run/case-unix.locked"
 RECEIVER = "\0case-unix-receiver"
 PEERGROUPS = 59
 
@@ -56,6 +59,36 @@ def unix(kind, bind=None, connect=None):
     return sock
 
 
+def sent_away(sock):
+    """Descriptors that nobody has any more but a message: a timer, a sealed memfd, a locked file."""
+    timer = call("timerfd_create", 1, 0o4000)
+    call("timerfd_settime", timer, 0, spec(0, 10000), None)
+    memory = os.memfd_create("case-unix", os.MFD_ALLOW_SEALING)
+    os.write(memory, b"sealed")
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK)
+    locked = os.open(LOCKED, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(locked, fcntl.LOCK_EX)
+    S.send_fds(sock, [b"away"], [timer, memory, locked])
+    for fd in timer, memory, locked:
+        os.close(fd)
+
+
+def come_back(sock):
+    timer, memory, locked = S.recv_fds(sock, 10, 3)[1]
+    left = spec(0, 0)
+    call("timerfd_gettime", timer, left)
+    assert 5000 < seconds(left)[1] < 10000, f"timer in a message: {seconds(left)}"
+    same(os.pread(memory, 100, 0), b"sealed", "memfd in a message")
+    same(fcntl.fcntl(memory, fcntl.F_GET_SEALS), fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK, "its seals")
+    with open(LOCKED, encoding="ascii") as other:
+        try:
+            fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            raise AssertionError("a file in a message is not locked")
+        except BlockingIOError:
+            pass
+    fcntl.flock(locked, fcntl.LOCK_UN)
+
+
 def setup():
     for path in LISTENER, SENDER, GONE:
         if os.path.exists(path):
@@ -90,6 +123,8 @@ def setup():
     closed.sendto(b"three", RECEIVER)
     closed.close()
 
+    p["away"] = S.socketpair()
+    sent_away(p["away"][0])
     p["half"] = S.socketpair()
     p["half"][0].send(b"h" * 70000)
     p["half"][1].recv(10)
@@ -182,6 +217,7 @@ def check(p):
     stream(p)
     others(p)
     datagrams(p)
+    come_back(p["away"][1])
     same(p["half"][1].getsockopt(S.SOL_SOCKET, S.SO_RCVTIMEO, 16), struct.pack("ll", 3, 500000), "timeout")
     got = b""
     while len(got) < 69990:

@@ -152,6 +152,15 @@ def packet():
     return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
 
 
+def epoll_in_message():
+    """Nobody has the set but a message that nobody reads."""
+    pair = socket.socketpair()
+    epoll = call(291, 0)
+    socket.send_fds(pair[0], [b"x"], [epoll])
+    os.close(epoll)
+    return pair
+
+
 def user_key(name, seconds):
     """A key of the user; 0 seconds: for good. What has expired the kernel collects minutes later."""
     user_ring, set_timeout = -4, 15
@@ -182,6 +191,7 @@ KINDS = {
     "clone-fs": (shared_folder, "CLONE_FS"),
     "mempolicy": (mempolicy, "NUMA"),
     "ioperm": (ports, "ioperm"),
+    "epoll-in-message": (held_by(epoll_in_message), "message"),
     "block-device": (device("/dev/vda"), ""),
     "mem": (device("/dev/mem"), ""),
     "rtc": (device("/dev/rtc0"), ""),
