@@ -43,13 +43,44 @@ static bool dir_match(struct xlate *x, u64 file, const char *fop, u32 mode)
 	return S_ISDIR(mode) && file_sb(x, file)->kind != M_FS_INTERNAL;
 }
 
+/* Behind the last entry, of which there are no so many: DIR_OFFSET_EOD of fs/libfs.c. */
+#define DIR_END 0x7fffffff
+
+/* Has all of a folder in memory been listed? dcache_readdir() takes its cursor off the list then. */
+static bool listed(struct xlate *x, u64 file, u64 pos)
+{
+	u64 cursor = x_u64(x, file, F_FILE_PRIVATE), at;
+
+	/* 6.6: a2e459555c5f */
+	if (symbols_is(x->syms, x_u64(x, file, F_FILE_OP), "simple_offset_dir_operations"))
+		return pos == DIR_END;
+	if (!cursor || !symbols_is(x->syms, x_u64(x, file, F_FILE_OP), "simple_dir_operations"))
+		return false;
+	if (x_has(x, F_DENTRY_SIB))
+		return !x_u64(x, x_addr(x, cursor, F_DENTRY_SIB), F_HNODE_NEXT);
+	at = x_addr(x, cursor, F_DENTRY_CHILD);
+	return x_u64(x, at, F_LIST_NEXT) == at;
+}
+
+/*
+ * In memory a position is a count of entries, or what the kernel has numbered one with (tmpfs from 6.6 on), and the
+ * order is that in which they were made: "." and ".." are at the same place everywhere, and so can be the end.
+ */
 static void dir_translate(struct xlate *x, u64 file, struct m_file *f)
 {
-	(void)file;
-	if (!f->path || !f->path->mnt)
+	struct m_superblock *sb = file_sb(x, file);
+
+	if (!f->path || !f->path->mnt) {
 		x_refuse(x, "is a directory outside the mount tree");
+		return;
+	}
+	f->ghost = xlate_ghost(x, f->path, f->inode_kaddr);
+	if (f->pos <= 2 || !sb || sb->kind == M_FS_BLOCK || sb->kind == M_FS_KERNEL)
+		return;
+	if (listed(x, file, f->pos))
+		f->pos = DIR_END;
 	else
-		f->ghost = xlate_ghost(x, f->path, f->inode_kaddr);
+		x_refuse(x, "is a directory in memory that is listed in part: try again");
 }
 
 const struct xlate_kind xlate_kind_dir = {

@@ -14,6 +14,7 @@ from libc import LIBC, buffer, call
 libc.NUMBERS.update({"clone": 56, "getdents64": 217})
 CLONE_FILES = 0x400
 SETSIG, GETSIG, SETOWN_EX, GETOWN_EX = 10, 11, 15, 16
+IN_MEMORY = "/run/case-listed"
 PLACE = os.path.join(STATE, "place")
 FLAGS = {"reader": os.O_RDONLY, "writer": os.O_WRONLY, "both": os.O_RDWR, "append": os.O_RDWR | os.O_APPEND,
          "noatime": os.O_RDONLY | os.O_NOATIME, "direct": os.O_RDWR | os.O_DIRECT, "sync": os.O_WRONLY | os.O_SYNC,
@@ -84,6 +85,13 @@ def setup():
             pass
     p["fds"]["directory"] = p["directory"] = os.open(PLACE, os.O_RDONLY | os.O_DIRECTORY)
     p["names"] = names(p["directory"]) + names(p["directory"])
+    # in memory numbers of entries differ from kernel to kernel: but the beginning and the end are the same
+    for number in range(3):
+        os.makedirs(os.path.join(IN_MEMORY, str(number)), exist_ok=True)
+    p["listed"], p["begun"] = os.open(IN_MEMORY, os.O_RDONLY), os.open(IN_MEMORY, os.O_RDONLY)
+    while names(p["listed"]):
+        pass
+    os.lseek(p["begun"], 1, os.SEEK_SET)
     p["fds"]["directory by path"] = os.open(PLACE, os.O_PATH | os.O_DIRECTORY)
     p["fds"]["link by path"] = os.open(os.path.join(PLACE, "link"), os.O_PATH | os.O_NOFOLLOW)
     # who gets SIGIO, and which signal it is
@@ -121,6 +129,12 @@ def check(p):
         seen += more
     same(len(set(seen)), len(seen), "names that were read twice")
     same(sorted(name.decode() for name in seen), sorted(os.listdir(PLACE) + [".", ".."]), "names")
+    same(names(p["listed"]), [], "names behind the end")
+    os.lseek(p["listed"], 0, os.SEEK_SET)
+    same(sorted(names(p["listed"])), [b".", b"..", b"0", b"1", b"2"], "names of a directory in memory")
+    same(sorted(names(p["begun"])), [b"..", b"0", b"1", b"2"], "names but the first")
+    os.close(p["listed"])
+    os.close(p["begun"])
     finish(p["forked"])
     same(os.lseek(fds["reader"], 0, os.SEEK_CUR), 77, "position shared with a child")
     finish(p["same table"])

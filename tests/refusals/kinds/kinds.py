@@ -152,6 +152,17 @@ def packet():
     return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
 
 
+def half_listed():
+    """A folder of a tmpfs, its first entries read."""
+    folder = "/run/overlayctl-listed"
+    os.makedirs(folder, exist_ok=True)
+    for i in range(20):
+        open(f"{folder}/{i}", "w", encoding="ascii").close()
+    fd = os.open(folder, os.O_RDONLY)
+    call(217, fd, ctypes.create_string_buffer(200), 200)
+    return fd
+
+
 def epoll_in_message():
     """Nobody has the set but a message that nobody reads."""
     pair = socket.socketpair()
@@ -192,6 +203,7 @@ KINDS = {
     "mempolicy": (mempolicy, "NUMA"),
     "ioperm": (ports, "ioperm"),
     "epoll-in-message": (held_by(epoll_in_message), "message"),
+    "half-listed": (held_by(half_listed), "listed in part"),
     "block-device": (device("/dev/vda"), ""),
     "mem": (device("/dev/mem"), ""),
     "rtc": (device("/dev/rtc0"), ""),
