@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "translate/kinds.h"
 
@@ -14,6 +15,24 @@ static bool epoll_match(struct xlate *x, u64 file, const char *fop, u32 mode)
 {
 	(void)x, (void)file, (void)mode;
 	return !strcmp(fop, "eventpoll_fops");
+}
+
+/* EP_PRIVATE_BITS: what is left of the events of a one-shot entry that has been told of */
+#define PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
+
+/* Those that never say EPOLLERR or EPOLLHUP. */
+static bool never_hangs_up(const struct m_file *f)
+{
+	switch (f->kind) {
+	case M_FILE_EVENTFD:
+	case M_FILE_TIMERFD:
+	case M_FILE_SIGNALFD:
+	case M_FILE_INOTIFY:
+	case M_FILE_EPOLL:
+		return true;
+	default:
+		return false;
+	}
 }
 
 struct item_walk {
@@ -38,6 +57,9 @@ static int one_item(struct xlate *x, u64 node, void *arg)
 	if (!item.target)
 		return ohib_err_pid(&x->err, x->pid, -EINVAL,
 				    "%s: a watched descriptor without a file", w->object);
+	/* both EPOLL_CTL_ADD and _MOD add EPOLLERR and EPOLLHUP, which a spent entry is not told either */
+	if (!(item.events & ~PRIVATE_BITS) && !never_hangs_up(item.target))
+		x_refuse(x, "is a one-shot entry that is spent (EPOLLONESHOT): try again");
 	x_push(x, &w->epoll->items, item);
 	return x->err.code;
 }

@@ -6,6 +6,7 @@ import ctypes
 import fcntl
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -163,6 +164,16 @@ def half_listed():
     return fd
 
 
+def spent():
+    """A one-shot entry of a pipe that has been told of."""
+    pipe = os.pipe()
+    os.write(pipe[1], b"x")
+    epoll = select.epoll()
+    epoll.register(pipe[0], select.EPOLLIN | select.EPOLLONESHOT)
+    epoll.poll(0)
+    return pipe, epoll
+
+
 def epoll_in_message():
     """Nobody has the set but a message that nobody reads."""
     pair = socket.socketpair()
@@ -203,6 +214,7 @@ KINDS = {
     "mempolicy": (mempolicy, "NUMA"),
     "ioperm": (ports, "ioperm"),
     "epoll-in-message": (held_by(epoll_in_message), "message"),
+    "epoll-spent": (held_by(spent), "spent"),
     "half-listed": (held_by(half_listed), "listed in part"),
     "block-device": (device("/dev/vda"), ""),
     "mem": (device("/dev/mem"), ""),
