@@ -58,7 +58,9 @@ struct m_thread {
 	u32 policy, rt_priority;
 	bool reset_on_fork;
 	s32 nice;
-	u64 dl_runtime, dl_deadline, dl_period;
+	u64 dl_runtime, dl_deadline, dl_period;	/* SCHED_DEADLINE */
+	u32 dl_flags;		/* SCHED_FLAG_RECLAIM, SCHED_FLAG_DL_OVERRUN */
+	u64 slice_ns;		/* sched_setattr(2)'s runtime of other policies; 0: the kernel's default */
 	u32 ioprio;
 	u64 timer_slack_ns;
 	bool no_new_privs;

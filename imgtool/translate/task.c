@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Processes and their threads: the list of all tasks, and what each is. */
 #include <errno.h>
+#include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,9 +56,16 @@ static void scheduling(struct xlate *x, u64 task, struct m_thread *t)
 	t->rt_priority = x_u64(x, task, F_TASK_RT_PRIORITY);
 	t->reset_on_fork = x_u64(x, task, F_TASK_RESET_ON_FORK);
 	t->nice = (s32)(x_u64(x, task, F_TASK_STATIC_PRIO) - 120); /* DEFAULT_PRIO */
-	t->dl_runtime = x_u64(x, task, F_TASK_DL_RUNTIME);
-	t->dl_deadline = x_u64(x, task, F_TASK_DL_DEADLINE);
-	t->dl_period = x_u64(x, task, F_TASK_DL_PERIOD);
+	/* they stay when the policy is another one again */
+	if (t->policy == SCHED_DEADLINE) {
+		t->dl_runtime = x_u64(x, task, F_TASK_DL_RUNTIME);
+		t->dl_deadline = x_u64(x, task, F_TASK_DL_DEADLINE);
+		t->dl_period = x_u64(x, task, F_TASK_DL_PERIOD);
+		t->dl_flags = x_u64(x, task, F_TASK_DL_FLAGS);
+	} else if (x_has(x, F_TASK_CUSTOM_SLICE) && x_has(x, F_TASK_SLICE) &&
+		   x_u64(x, task, F_TASK_CUSTOM_SLICE)) {
+		t->slice_ns = x_u64(x, task, F_TASK_SLICE);
+	}
 	if (n > sizeof(t->cpus_allowed))
 		n = sizeof(t->cpus_allowed);
 	x_bytes(x, task, F_TASK_CPUS_MASK, t->cpus_allowed, n);

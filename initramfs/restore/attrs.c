@@ -133,14 +133,16 @@ static int set_sched(struct restore *r, struct rtask *t)
 {
 	const struct m_thread *m = t->m;
 	struct sched_attr_v0 a = {
-		.size = sizeof(a), .policy = m->policy, .flags = m->reset_on_fork, .nice = m->nice,
-		.priority = m->rt_priority, .runtime = m->dl_runtime, .deadline = m->dl_deadline,
-		.period = m->dl_period,
+		.size = sizeof(a), .policy = m->policy, .flags = m->reset_on_fork | m->dl_flags,
+		.nice = m->nice, .priority = m->rt_priority, .runtime = m->dl_runtime,
+		.deadline = m->dl_deadline, .period = m->dl_period,
 	};
 	cpu_set_t have;
 
 	if (m->policy == SCHED_FIFO || m->policy == SCHED_RR)
 		a.nice = 0;
+	else if (m->slice_ns)	/* kernels before 6.12 have none and do not look */
+		a.runtime = m->slice_ns;
 	if (syscall(SYS_sched_setattr, t->tid, &a, 0))
 		return r_fail_pid(r, t->tid, -errno, "cannot set scheduling policy %u", m->policy);
 	if (a.nice != m->nice && setpriority(PRIO_PROCESS, (id_t)t->tid, m->nice))

@@ -15,7 +15,7 @@ from held import held, same
 from libc import LIBC, buffer, call
 
 libc.NUMBERS.update({"capget": 125, "capset": 126, "personality": 135, "prctl": 157, "ioprio_set": 251, "ioprio_get": 252,
-                     "membarrier": 324})
+                     "membarrier": 324, "sched_setattr": 314, "sched_getattr": 315})
 
 MEMBARRIERS = {"private": (16, 8), "sync core": (64, 32), "rseq": (256, 128)}
 GETTERS = {"secure bits": 27, "timer slack": 30, "memory failure": 34, "no new privileges": 39,
@@ -124,6 +124,19 @@ def private():
     threading.Thread(target=time.sleep, args=[10**6], daemon=True).start()
 
 
+def deadline():
+    """Half of a processor at most, with what others leave; it would be told when it had used up its time."""
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    os.sched_setaffinity(0, range(os.cpu_count()))
+    call("sched_setattr", 0, buffer(struct.pack("=IIQiIQQQ", 48, 6, 2 | 4, 0, 0, 10**7, 2 * 10**7, 3 * 10**7)), 0)
+
+
+def scheduling():
+    told = buffer(48)
+    call("sched_getattr", 0, told, 48, 0)
+    return {"scheduling": struct.unpack("=IIQiIQQQ", told.raw)}
+
+
 def check_poor():
     try:
         write("oom_score_adj", 99)
@@ -198,6 +211,7 @@ def setup():
         # it cannot read what /proc has of itself
         p["private"] = child(private, lambda: None, lambda: {"dumpable": prctl(3), "user": os.getresuid()})
         sysctl.write(usual)
+    p["deadline"] = child(deadline, lambda: None, scheduling)
     p["realtime"] = child(lambda: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(7)), lambda: None)
     return p
 
@@ -208,7 +222,7 @@ def check(p):
     p["ask"] = True
     p["thread"].join(20)
     compare(p["thread is"], p["thread was"], "the thread")
-    for name in "poor", "private", "realtime":
+    for name in "poor", "private", "realtime", "deadline":
         os.kill(p[name], signal.SIGUSR1)
         same(os.waitstatus_to_exitcode(os.waitpid(p[name], 0)[1]), 0, f"the {name} child (see the kernel's log)")
 
