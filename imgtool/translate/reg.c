@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Kinds that are told by a path: regular files, directories, plain character devices. */
+#include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -127,11 +129,43 @@ static bool proc_match(struct xlate *x, u64 file, const char *fop, u32 mode)
 	return S_ISREG(mode) && sb && sb->kind == M_FS_KERNEL;
 }
 
+static bool ends_in(const char *s, const char *end)
+{
+	size_t n = strlen(s), len = strlen(end);
+
+	return n >= len && !strcmp(s + n - len, end);
+}
+
+/*
+ * A pressure file, of the machine (psi_write() in kernel/sched/psi.c) or of a cgroup (pressure_write() in
+ * kernel/cgroup/cgroup.c), keeps what was written to it for as long as it is open.
+ */
+static bool has_trigger(struct xlate *x, u64 file)
+{
+	const char *type = file_sb(x, file)->fstype;
+	char *path = xlate_dentry_path(x, x_u64(x, x_addr(x, file, F_FILE_PATH), F_PATH_DENTRY));
+	u64 seq = x_u64(x, file, F_FILE_PRIVATE), of, ctx;
+
+	if (!path || !seq)
+		return false;
+	if (!strcmp(type, "proc"))
+		return !strncmp(path, "/pressure/", 10) &&
+		       (!x_has(x, F_SEQ_PRIVATE) || x_u64(x, seq, F_SEQ_PRIVATE));
+	if (strncmp(type, "cgroup", 6) || !ends_in(path, ".pressure"))
+		return false;
+	if (!x_has(x, F_SEQ_PRIVATE) || !x_has(x, F_KOF_PRIV) || !x_has(x, F_CGCTX_TRIGGER))
+		return true;
+	of = x_u64(x, seq, F_SEQ_PRIVATE);
+	ctx = of ? x_u64(x, of, F_KOF_PRIV) : 0;
+	return ctx && x_u64(x, ctx, F_CGCTX_TRIGGER);
+}
+
 static void proc_translate(struct xlate *x, u64 file, struct m_file *f)
 {
-	(void)file;
 	if (!f->path || !f->path->mnt || f->path->unlinked)
 		x_refuse(x, "is a file of a kernel file system that is gone");
+	else if ((f->flags & O_ACCMODE) != O_RDONLY && has_trigger(x, file))
+		x_refuse(x, "is told of pressure (a PSI trigger), which cannot be carried yet");
 }
 
 const struct xlate_kind xlate_kind_proc = {
