@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -237,12 +238,68 @@ TEST(between_signal_and_end)
 	on_each(in_between_one);
 }
 
+/* The events of an entry: struct epoll_event is packed. */
+static u8 *entry(const struct m_epoll_item *it)
+{
+	u8 event[12];
+
+	memcpy(event, &it->events, 4);
+	memcpy(event + 4, &it->data, 8);
+	for (u64 i = 0; i < f.nr; i++) {
+		u8 *at = f.pages[i] ? memmem(f.pages[i], OHIB_PAGE_SIZE, event, sizeof(event)) : NULL;
+
+		if (at)
+			return at;
+	}
+	return NULL;
+}
+
+static void spent_entry_one(void)
+{
+	struct m_file *file;
+
+	vec_foreach(file, &was->files)
+		for (size_t i = 0; file->kind == M_FILE_EPOLL && i < file->epoll->items.n; i++) {
+			const struct m_epoll_item *it = &file->epoll->items.v[i];
+
+			if (it->target->kind != M_FILE_SOCKET)
+				continue;
+			refused_with(entry(it), EPOLLONESHOT | EPOLLET, 4, "one-shot");
+			return;
+		}
+	CHECK(!"an epoll set that watches a socket");
+}
+
+TEST(spent_entry_may_hang_up)
+{
+	on_each(spent_entry_one);
+}
+
+static void listed_one(void)
+{
+	struct m_file *file;
+
+	vec_foreach(file, &was->files)
+		if (file->kind == M_FILE_DIR && file->path->mnt->sb->kind == M_FS_TMPFS) {
+			refused_with(member(file->kaddr, F_FILE_POS), 3, 8, "listed in part");
+			return;
+		}
+	CHECK(!"a directory in memory");
+}
+
+TEST(half_listed)
+{
+	on_each(listed_one);
+}
+
 int main(void)
 {
 	static const struct test_case tests[] = {
 		TEST_CASE(vfork_is_not_done_twice),
 		TEST_CASE(what_was_received_is_not_lost),
 		TEST_CASE(between_signal_and_end),
+		TEST_CASE(spent_entry_may_hang_up),
+		TEST_CASE(half_listed),
 	};
 
 	return TEST_MAIN(tests);
