@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 from lib import grub
@@ -103,6 +104,26 @@ def die_with_parent():
     LIBC.prctl(1, signal.SIGTERM)
 
 
+class Line:
+    """One of the machine's serial lines, to be typed at. It stays open as long as the machine is on, and what comes is
+    read (the log has it): QEMU's port may hang for good when its line is closed or full while the machine writes."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(path)
+        threading.Thread(target=self.drain, daemon=True).start()
+
+    def drain(self):
+        try:
+            while self.socket.recv(65536):
+                pass
+        except OSError:
+            pass
+
+    def type(self, text):
+        self.socket.sendall(text.encode())
+
+
 class Machine:
     """One machine: its run disk (an overlay that is thrown away) and, while it is on, its process.
 
@@ -122,7 +143,7 @@ class Machine:
         self.port = None
         self.format = "raw" if in_place else "qcow2"
         self.orders = self.results = None
-        self.process = None
+        self.process = self.console = None
         self.powered_on = 0
         take_slot()
         if not in_place and not image:
@@ -137,11 +158,9 @@ class Machine:
 
     def type(self, text):
         """As if it were typed at the serial console."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-            line.connect(self.serial_socket())
-            line.sendall(text.encode())
-            # Until the machine has taken it: a closed line would lose what is on its way.
-            time.sleep(1)
+        if not self.console:
+            self.console = Line(self.serial_socket())
+        self.console.type(text)
 
     def port_log(self):
         return os.path.join(self.folder, f"port-{self.powered_on}.log")
@@ -167,6 +186,7 @@ class Machine:
     def power_on(self, direct=None, append=""):
         """Start QEMU: through the disk's GRUB, or with the kernel of a series loaded directly."""
         self.powered_on += 1
+        self.console = None
         cpu = self.cpu if self.accel == "tcg" else "host,migratable=no"
         argv = ["qemu-system-x86_64", "-machine", "q35,vmport=off", "-nodefaults", "-no-user-config", "-cpu", cpu,
                 "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
