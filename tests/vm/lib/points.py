@@ -12,6 +12,8 @@ STAGES = ["hibernate", "arm", "boot", "verify", "translate", "restore", "commit"
 BY_NUMBER = [(1, 13, "hibernate"), (14, 15, "arm"), (40, 40, "boot"), (41, 41, "verify"), (42, 43, "translate"),
              (44, 52, "restore"), (53, 53, "commit"), (60, 70, "behind the commit"), (80, 85, "exact resume"),
              (90, 99, "trial"), (100, 109, "keep"), (110, 113, "revert"), (114, 114, "keep")]
+# By name, why no walk comes to it. All others have to be reached when all walks are taken.
+UNREACHED = {}
 # What a walk begins with; in the later ones all is of one stage.
 BY_WALK = {"hibernate": "hibernate", "switch": "boot", "exact": "boot", "trial": "boot"}
 WHOLE_WALKS = {"keep": "keep", "finish": "keep", "revert": "revert", "full": "revert"}
@@ -53,6 +55,12 @@ def _row(head, cuts):
         head, len(cuts), len(disks), len(booted), bad, ", ".join(told))
 
 
+def missed(cuts):
+    """Points that no cut was made at though a walk leads there."""
+    return [name for number, (name, _) in rows().items()
+            if number not in {cut.number for cut in cuts} and name not in UNREACHED]
+
+
 def table(cuts):
     """By number, then by stage."""
     known = rows()
@@ -60,9 +68,10 @@ def table(cuts):
     for number in sorted({cut.number for cut in cuts if cut.number is not None}):
         name, text = known.get(number, ("?", "?"))
         out.append(_row(f"{number:3d} {text}"[:46], [cut for cut in cuts if cut.number == number]))
-    missed = [f"{number} {name}" for number, (name, _) in known.items() if number not in {cut.number for cut in cuts}]
-    if missed:
-        out.append("not reached: " + ", ".join(missed))
+    absent = [f"{number} {name}" + (f" ({UNREACHED[name]})" if name in UNREACHED else "")
+              for number, (name, _) in known.items() if number not in {cut.number for cut in cuts}]
+    if absent:
+        out.append("not reached: " + ", ".join(absent))
     out.append("stage")
     for stage in STAGES:
         of_it = [cut for cut in cuts if cut.stage == stage]
