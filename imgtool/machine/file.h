@@ -56,6 +56,7 @@ struct m_pipe {
 	u64 capacity;		/* bytes, F_SETPIPE_SZ */
 	VEC(struct m_pipe_buf) bufs; /* in reading order */
 	bool fifo;		/* has a path */
+	u32 uid, gid, mode;	/* a FIFO with a name has them on its file system */
 	u32 ino;
 	void *restore;		/* restore's own: both ends come from one pipe */
 };

@@ -27,6 +27,9 @@ struct m_itimer {
 };
 
 /* POSIX timer (timer_create). */
+/* Before 6.16 numbers are only ever counted up, so one is reached by making those before it. */
+#define M_TIMER_ID_MAX 100000
+
 struct m_posix_timer {
 	s32 id;
 	s32 clock;		/* of one thread's or another process's CPU time: with its PID in it */

@@ -17,7 +17,7 @@
 
 static void owner(struct xlate *x, u64 file, struct m_file *f)
 {
-	u64 own = x_addr(x, file, F_FILE_OWNER), pid;
+	u64 own = x_addr(x, file, F_FILE_OWNER), pid, type;
 
 	if (x->f->loc[F_FILE_OWNER].size == 8) {
 		own = x_u64(x, file, F_FILE_OWNER);
@@ -26,12 +26,13 @@ static void owner(struct xlate *x, u64 file, struct m_file *f)
 	}
 	pid = x_u64(x, own, F_FOWN_PID);
 	f->owner_signo = x_u64(x, own, F_FOWN_SIGNUM);
-	if (!pid)
+	type = x_u64(x, own, F_FOWN_TYPE);
+	/* its heads are in the order of enum pid_type; with none on it there is nobody: f_getown() */
+	if (!pid || !x_u64(x, x_addr(x, pid, F_PID_TASKS) + type * sizeof(u64), F_HLIST_FIRST))
 		return;
 	f->owner_pid = x_u64(x, pid, F_PID_NR);
-	f->owner_type = x_u64(x, own, F_FOWN_TYPE) == (u64)x->f->value[E_PIDTYPE_PGID] ?
-				F_OWNER_PGRP : F_OWNER_PID;
-	if (x_u64(x, own, F_FOWN_TYPE) == 0)
+	f->owner_type = type == (u64)x->f->value[E_PIDTYPE_PGID] ? F_OWNER_PGRP : F_OWNER_PID;
+	if (type == 0)
 		f->owner_type = F_OWNER_TID;
 	f->owner_uid = x_u64(x, own, F_FOWN_UID);
 	f->owner_euid = x_u64(x, own, F_FOWN_EUID);
@@ -188,6 +189,9 @@ void xlate_unheld_files(struct xlate *x)
 		x_object(x, "open file %s", f->path && f->path->path ? f->path->path : "without a name");
 		if (f->messenger && f->kind == M_FILE_EPOLL)
 			x_refuse(x, "is an epoll set that only an unread message holds (SCM_RIGHTS)");
+		if (f->messenger && f->owner_pid && (f->owner_uid || f->owner_euid))
+			x_refuse(x, "has signals sent for user %u, and only an unread message holds it (SCM_RIGHTS)",
+				 f->owner_uid);
 		if (f->messenger && f->flags & O_ASYNC)
 			x_refuse(x, "sends signals (O_ASYNC), and only an unread message holds it (SCM_RIGHTS)");
 		if (!f->messenger && f->locks.n)

@@ -70,6 +70,9 @@ static struct m_pipe *xlate_pipe(struct xlate *x, u64 pipe, u64 inode)
 		return NULL;
 	p->kaddr = pipe;
 	p->ino = x_u64(x, inode, F_INODE_INO);
+	p->uid = x_u64(x, inode, F_INODE_UID);
+	p->gid = x_u64(x, inode, F_INODE_GID);
+	p->mode = x_u64(x, inode, F_INODE_MODE) & 07777;
 	/* fs/pipe.c pipe_fcntl(F_GETPIPE_SZ) */
 	p->capacity = x_u64(x, pipe, F_PIPE_MAX_USAGE) * OHIB_PAGE_SIZE;
 	head = x_u64(x, pipe, F_PIPE_HEAD);

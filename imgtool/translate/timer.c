@@ -185,6 +185,8 @@ static int one_timer(struct xlate *x, u64 node, void *arg)
 	};
 
 	x_object(x, "POSIX timer %d", t.id);
+	if (t.id < 0 || t.id >= M_TIMER_ID_MAX)
+		x_refuse(x, "has a number that can be given again up to %d only", M_TIMER_ID_MAX - 1);
 	notification(x, kit, &t);
 	if (t.clock < 0 || t.clock == CLOCK_PROCESS_CPUTIME_ID || t.clock == CLOCK_THREAD_CPUTIME_ID)
 		cpu_timer(x, kit, &t);

@@ -74,16 +74,17 @@ int cred_thread(struct restore *r, struct rtask *t)
 		remote_syscall(t, SYS_setfsuid, 1);
 	if (!ret)
 		ret = set_ids(t, c);
+	/* one that is not in the bounding set cannot be added any more: cap_capset() */
+	if (!ret) {
+		what = "inheritable capabilities";
+		ret = capset_to(t, have, have, c->cap_inheritable);
+	}
 	for (int cap = 0; !ret && cap < 64; cap++) {
 		if (!(c->cap_bset >> cap & 1) &&
 		    remote_syscall(t, SYS_prctl, PR_CAPBSET_READ, cap) == 1) {
 			what = "bounding set";
 			ret = remote_syscall(t, SYS_prctl, PR_CAPBSET_DROP, cap);
 		}
-	}
-	if (!ret) {
-		what = "inheritable capabilities";
-		ret = capset_to(t, have, have, c->cap_inheritable);
 	}
 	for (int cap = 0; !ret && cap < 64; cap++) {
 		if (c->cap_ambient >> cap & 1) {

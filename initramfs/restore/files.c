@@ -8,12 +8,14 @@
 #include <linux/close_range.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <linux/securebits.h>
 #include <linux/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -313,16 +315,35 @@ int files_install(struct restore *r, struct rproc *p)
 	return 0;
 }
 
+/* The kernel notes who asks for signals, and lets the file send none but that one could: sigio_perm(). */
+static s64 set_owner_as(struct rtask *t, u32 uid, u32 euid, int num, const struct f_owner_ex *owner)
+{
+	bool other = uid || euid;
+	s64 ret = 0;
+
+	if (other) {
+		ret = remote_syscall(t, SYS_prctl, PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
+		if (!ret)
+			ret = remote_syscall(t, SYS_setresuid, uid, euid, 0);
+	}
+	if (!ret)
+		ret = remote_syscall(t, SYS_fcntl, num, F_SETOWN_EX, remote_put(t, 0, owner, sizeof(*owner)));
+	if (other) {
+		remote_syscall(t, SYS_setresuid, 0, 0, 0);
+		remote_syscall(t, SYS_prctl, PR_SET_SECUREBITS, 0);
+		/* a change of ids takes it away */
+		remote_syscall(t, SYS_prctl, PR_SET_DUMPABLE, 1);
+	}
+	return ret;
+}
+
 static int set_owner(struct restore *r, struct m_file *f, struct rtask *t, int num)
 {
-	struct {
-		int type, pid;
-	} owner = { f->owner_type, f->owner_pid };
+	struct f_owner_ex owner = { f->owner_type, f->owner_pid };
 	s64 ret = 0;
 
 	if (f->owner_pid)
-		ret = remote_syscall(t, SYS_fcntl, num, F_SETOWN_EX,
-				     remote_put(t, 0, &owner, sizeof(owner)));
+		ret = set_owner_as(t, f->owner_uid, f->owner_euid, num, &owner);
 	if (!ret && f->owner_signo)
 		ret = remote_syscall(t, SYS_fcntl, num, F_SETSIG, f->owner_signo);
 	if (!ret && f->flags & O_ASYNC)

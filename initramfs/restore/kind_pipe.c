@@ -79,6 +79,10 @@ static int make(struct restore *r, struct m_file *f)
 	} else if (pipe2(o->end, O_CLOEXEC)) {
 		return r_fail(r, -errno, "cannot make a pipe");
 	}
+	/* Who opens /dev/stderr or /dev/fd/N is asked whether he may. */
+	if ((!p->fifo || !f->path || f->path->unlinked) &&
+	    (fchown(o->end[0], p->uid, p->gid) || fchmod(o->end[0], p->mode)))
+		return r_fail(r, -errno, "cannot set the owner of a pipe");
 	ret = p->capacity ? fcntl(o->end[1], F_SETPIPE_SZ, p->capacity) : 0;
 	if (ret < 0)
 		return r_fail(r, -errno, "cannot make a pipe %llu bytes long",

@@ -10,6 +10,7 @@
 #include <linux/prctl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -88,12 +89,25 @@ static const char *lacks_for_mm(const struct m_mm *mm)
 	return NULL;
 }
 
+/* Tried on a memfd of its own. */
+static bool seals_able(u32 seals)
+{
+	_cleanup_close_ int fd = memfd_create("seals", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	return fd >= 0 && !fcntl(fd, F_ADD_SEALS, seals);
+}
+
 int prctl_check(struct restore *r)
 {
 	const char *lacks;
 	struct m_process *p;
 	struct m_thread *t;
+	struct m_shmem *s;
 
+	vec_foreach(s, &r->m->shmems)
+		if (s->kind == M_SHMEM_MEMFD && s->seals && !seals_able(s->seals))
+			return r_fail(r, -EOPNOTSUPP, "memfd \"%s\" has seals (%#x) that this kernel cannot set", s->name,
+				      s->seals);
 	vec_foreach(p, &r->m->processes) {
 		lacks = p->mm ? lacks_for_mm(p->mm) : NULL;
 		if (!lacks && p->autogroup_nice && access("/proc/self/autogroup", W_OK))

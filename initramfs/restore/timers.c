@@ -13,7 +13,6 @@
 #ifndef PR_TIMER_CREATE_RESTORE_IDS
 #define PR_TIMER_CREATE_RESTORE_IDS 77 /* 6.16 */
 #endif
-#define TIMER_TRIES 100000
 
 static int set_itimers(struct restore *r, struct rproc *p)
 {
@@ -61,7 +60,7 @@ static int create(struct restore *r, struct rproc *p, const struct m_posix_timer
 	s32 id = exact ? pt->id : -1;
 	s64 ret;
 
-	for (int i = 0; i < TIMER_TRIES; i++) {
+	for (int i = 0; i < M_TIMER_ID_MAX; i++) {
 		va = remote_put(t, 64, &ev, sizeof(ev));
 		idp = remote_put(t, 0, &id, sizeof(id));
 		ret = remote_syscall(t, SYS_timer_create, pt->clock, va, idp);

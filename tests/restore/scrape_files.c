@@ -56,10 +56,16 @@ static void read_pipe(struct scrape *s, struct m_pipe *p, const char *link)
 static struct m_pipe *pipe_of(struct scrape *s, u64 ino, const char *link)
 {
 	struct m_pipe *p = map_get(&pipes, ino);
+	struct stat st;
 
 	if (!p) {
 		p = arena_new(s->m->arena, struct m_pipe);
 		p->ino = (u32)ino;
+		if (!stat(link, &st)) {
+			p->uid = st.st_uid;
+			p->gid = st.st_gid;
+			p->mode = st.st_mode & 07777;
+		}
 		read_pipe(s, p, link);
 		map_put(&pipes, ino, p);
 	}

@@ -98,6 +98,18 @@ def setup():
     owned = p["fds"]["both"]
     fcntl.fcntl(owned, SETOWN_EX, struct.pack("=ii", 1, os.getpid()))
     fcntl.fcntl(owned, SETSIG, signal.SIGRTMIN + 3)
+    # one whose owner has ended, and one that belongs to a user who may not signal root
+    p["orphaned"], p["user's"] = os.open("/dev/null", os.O_RDONLY), os.pipe()
+    ended = os.fork()
+    if not ended:
+        fcntl.fcntl(p["orphaned"], SETOWN_EX, struct.pack("=ii", 1, os.getpid()))
+        os._exit(0)
+    os.waitpid(ended, 0)
+    same(struct.unpack("=ii", fcntl.fcntl(p["orphaned"], GETOWN_EX, bytes(8)))[1], 0, "an owner that has ended")
+    fcntl.fcntl(p["user's"][0], SETSIG, signal.SIGRTMIN + 4)
+    os.setresuid(65534, 65534, 0)
+    fcntl.fcntl(p["user's"][0], SETOWN_EX, struct.pack("=ii", 1, os.getpid()))
+    os.setresuid(0, 0, 0)
     # a child that has the files of its parent, one that has its table of them
     p["forked"] = os.fork()
     if not p["forked"]:
@@ -123,6 +135,12 @@ def check(p):
     same(os.lseek(fds["both"], 0, os.SEEK_CUR), 1234, "position shared with a duplicate")
     same(os.lseek(fds["append"], 0, os.SEEK_CUR), 512 * 3, "position of another opening")
     same(struct.unpack("=ii", fcntl.fcntl(fds["both"], GETOWN_EX, bytes(8))), (1, os.getpid()), "owner of signals")
+    same(struct.unpack("=ii", fcntl.fcntl(p["orphaned"], GETOWN_EX, bytes(8)))[1], 0, "an owner that has ended")
+    # sigio_perm(): nobody's file may not signal root, whose ids this process has
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGRTMIN + 4})
+    fcntl.fcntl(p["user's"][0], fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+    os.write(p["user's"][1], b"x")
+    assert signal.SIGRTMIN + 4 not in signal.sigpending(), "a user's file signals root"
     same(fcntl.fcntl(fds["both"], GETSIG), signal.SIGRTMIN + 3, "the signal")
     seen = list(p["names"])
     while more := names(p["directory"]):

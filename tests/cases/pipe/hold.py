@@ -14,6 +14,11 @@ def pattern(length):
     return bytes((i * 7 + i // 251) & 255 for i in range(length))
 
 
+def owner(fd):
+    told = os.fstat(fd)
+    return told.st_uid, told.st_gid, told.st_mode & 0o7777
+
+
 def setup():
     p = {}
     p["data"] = os.pipe()
@@ -55,6 +60,15 @@ def setup():
     os.close(p["to child"][0])
     os.close(p["from child"][1])
     p["inodes"] = os.fstat(p["data"][0]).st_ino == os.fstat(p["data"][1]).st_ino
+    # one that was made by somebody else: /dev/fd/N is opened by who may
+    os.setresgid(-1, 65534, -1)
+    os.setresuid(-1, 65534, -1)
+    p["nobody's"] = os.pipe()
+    os.setresuid(-1, 0, -1)
+    os.setresgid(-1, 0, -1)
+    os.fchmod(p["nobody's"][0], 0o640)
+    p["owner"] = owner(p["nobody's"][1])
+    same(p["owner"], (65534, 65534, 0o640), "owner at first")
     return p
 
 
@@ -86,6 +100,8 @@ def check(p):
     except BrokenPipeError:
         pass
     same(os.fstat(p["data"][0]).st_ino == os.fstat(p["data"][1]).st_ino, p["inodes"], "two ends")
+    same(owner(p["nobody's"][1]), p["owner"], "owner and mode")
+    same(owner(p["data"][1]), (0, 0, 0o600), "root's owner and mode")
     os.write(p["dup"], b"hello")
     same(os.read(p["from child"][0], 100), b"HELLO", "the child's answer")
     os.close(p["dup"])

@@ -102,14 +102,24 @@ def capabilities(permitted, inheritable):
     call("capset", buffer(header), buffer(struct.pack("=6I", permitted, permitted, inheritable, 0, 0, 0)))
 
 
+def inherit(capability):
+    """Adds it to the inheritable ones."""
+    header, sets = buffer(struct.pack("=Ii", 0x20080522, 0)), buffer(bytes(24))
+    call("capget", header, sets)
+    words = list(struct.unpack("=6I", sets.raw))
+    words[2] |= 1 << capability
+    call("capset", header, buffer(struct.pack("=6I", *words)))
+
+
 def poor():
     """Gives away its rights in all the ways there are; its OOM score may not fall below what root gave it."""
-    prctl(24, 21)  # CAP_SYS_ADMIN from the bounding set
+    inherit(21)
+    prctl(24, 21)  # CAP_SYS_ADMIN from the bounding set; what can be inherited keeps it
     prctl(28, 1 << 2 | 1 << 0)  # no setuid fixup, no root
     os.setgroups([5, 77, 40000])
     os.setresgid(1000, 1001, 1002)
     os.setresuid(2000, 2001, 2002)
-    capabilities(1 << 13 | 1 << 7, 1 << 13)
+    capabilities(1 << 13 | 1 << 7, 1 << 13 | 1 << 21)
     prctl(47, 2, 13)  # CAP_NET_RAW ambient
     prctl(38, 1)
     prctl(4, 1)
