@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Asking for a secret. It goes from the descriptor into locked memory, through no buffer of ours. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,30 +19,43 @@ static void note(int signal)
 	caught = signal;
 }
 
-static void watch(struct sigaction *old)
+static void watch(struct sigaction *old, sigset_t *mask)
 {
-	struct sigaction sa = { .sa_handler = note }; /* without SA_RESTART: read is to return */
+	struct sigaction sa = { .sa_handler = note }; /* without SA_RESTART: ppoll is to return */
+
+	sigset_t held;
 
 	caught = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
+	sigemptyset(&held);
+	for (size_t i = 0; i < ARRAY_SIZE(ending); i++) {
 		sigaction(ending[i], &sa, &old[i]);
+		sigaddset(&held, ending[i]);
+	}
+	sigprocmask(SIG_BLOCK, &held, mask);
 }
 
-static void unwatch(const struct sigaction *old)
+static void unwatch(const struct sigaction *old, const sigset_t *mask)
 {
+	sigprocmask(SIG_SETMASK, mask, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
 		sigaction(ending[i], &old[i], NULL);
 	if (caught)
 		raise(caught);
 }
 
-/* Up to @stop (a character, or -1: the end of the file). -ENODATA: there was nothing, not even @stop. */
-static int read_until(int fd, int stop, struct secret *s)
+/*
+ * Up to @stop (a character, or -1: the end of the file). @mask: signals are held but while it waits, so that none comes
+ * between a look and a wait; NULL: as they are. -ENODATA: there was nothing, not even @stop.
+ */
+static int read_until(int fd, int stop, struct secret *s, const sigset_t *mask)
 {
 	while (s->len < s->room) {
-		ssize_t n = read(fd, s->data + s->len, 1);
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		ssize_t n = ppoll(&p, 1, NULL, mask);
 
-		if (n < 0 && errno == EINTR && !caught)
+		if (n > 0)
+			n = read(fd, s->data + s->len, 1);
+		if (n < 0 && errno == EINTR && !(mask && caught))
 			continue;
 		if (n < 0)
 			return -errno;
@@ -73,6 +87,7 @@ int prompt_read(int fd, const char *prompt, struct secret **out, struct ohib_err
 {
 	struct secret *s = secret_create(PROMPT_BYTES_MAX);
 	struct sigaction actions[ARRAY_SIZE(ending)];
+	sigset_t mask;
 	struct termios old, quiet;
 	bool tty;
 	int r;
@@ -81,7 +96,7 @@ int prompt_read(int fd, const char *prompt, struct secret **out, struct ohib_err
 		return ohib_err_set(err, -ENOMEM, "no memory that can be locked for the passphrase");
 	tty = !tcgetattr(fd, &old);
 	if (tty) {
-		watch(actions);
+		watch(actions, &mask);
 		quiet = old;
 		quiet.c_lflag = (quiet.c_lflag | ICANON | ECHONL) & ~(tcflag_t)ECHO;
 		quiet.c_iflag |= ICRNL;
@@ -91,11 +106,11 @@ int prompt_read(int fd, const char *prompt, struct secret **out, struct ohib_err
 			goto out;
 		}
 	}
-	r = read_until(fd, '\n', s);
+	r = read_until(fd, '\n', s, tty ? &mask : NULL);
 out:
 	if (tty) {
 		tcsetattr(fd, TCSADRAIN, &old);
-		unwatch(actions);
+		unwatch(actions, &mask);
 	}
 	return take(s, r, out, err);
 }
@@ -129,7 +144,7 @@ int prompt_program(const char *program, const char *prompt, struct secret **out,
 	r = pid < 0 ? -errno : 0;
 	close(end[1]);
 	if (!r)
-		r = read_until(end[0], -1, s);
+		r = read_until(end[0], -1, s, NULL);
 	close(end[0]);
 	if (pid > 0)
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
