@@ -75,7 +75,6 @@ struct m_mount {
 	s32 master_group;	/* master:N; 0: no master */
 	u32 row;		/* of PID 1's mountinfo, from 1; 0: not known */
 	bool unbindable;
-	bool detached;		/* lazily unmounted but in use: refused */
 	void *restore;		/* restore's own */
 };
 

@@ -34,26 +34,41 @@ static bool below(const char *path, const char *dir)
 	return !strncmp(path, dir, n) && (!path[n] || path[n] == '/');
 }
 
-/*
- * Is @p hidden by a mount on top of it? Of the mounts whose place is a prefix of the path, the one that
- * is reached is the longest, and of those on the same place the last (parents come before children).
- */
+/* From the namespace's root on, what is mounted first on the way is entered, and then what is mounted on that. */
+struct m_mount *xlate_mount_at(struct xlate *x, const char *path)
+{
+	struct m_mount *m, *at = NULL, *next;
+
+	for (;; at = next) {
+		next = NULL;
+		vec_foreach(m, &x->m->mounts)
+			if (m->parent == at && m->mountpoint && below(path, m->mountpoint) &&
+			    (!next || strlen(m->mountpoint) < strlen(next->mountpoint)))
+				next = m;
+		if (!next)
+			return at;
+	}
+}
+
+/* Is @p hidden by a mount on top of it? Of what is unlinked, the mount that it is on. */
 static bool hidden(struct xlate *x, const struct m_path *p)
 {
-	struct m_mount *m, *top = NULL;
+	return xlate_mount_at(x, p->unlinked ? p->mnt->mountpoint : p->path) != p->mnt;
+}
 
-	vec_foreach(m, &x->m->mounts) {
-		if (!m->mountpoint || !below(p->path, m->mountpoint))
-			continue;
-		if (!top || strlen(m->mountpoint) >= strlen(top->mountpoint))
-			top = m;
-	}
-	return top != p->mnt;
+void xlate_in_reach(struct xlate *x, const struct m_path *p)
+{
+	if (!p || x_failed(x))
+		return;
+	if (!p->mnt)
+		x_refuse(x, "is not in the mount tree (umount -l, open_tree), and cannot be found again by its name");
+	else if (hidden(x, p))
+		x_refuse(x, "is hidden by what is mounted over it, and cannot be found again by its name");
 }
 
 struct alias_walk {
 	struct m_superblock *sb;
-	struct m_path *found;
+	struct m_path *found;	/* hidden or gone, if there is no better */
 };
 
 static int one_alias(struct xlate *x, u64 node, void *arg)

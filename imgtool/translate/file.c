@@ -66,7 +66,7 @@ static void find_kind(struct xlate *x, u64 file, struct m_file *f)
 		f->flags |= O_PATH;
 		if (f->path && (S_ISREG(f->id.mode) || S_ISDIR(f->id.mode)))
 			f->ghost = xlate_ghost(x, f->path, f->inode_kaddr);
-		else if (!f->path || f->path->unlinked)
+		else if (!f->path || f->path->unlinked || !f->path->mnt)
 			x_refuse(x, "is an O_PATH descriptor of what has no name any more");
 		return;
 	}
@@ -80,6 +80,23 @@ static void find_kind(struct xlate *x, u64 file, struct m_file *f)
 	f->kind = M_FILE_UNKNOWN;
 	x_refuse(x, "is open, and files of its kind (%s) cannot be carried yet",
 		 fop ? fop : "unknown operations");
+}
+
+/* Is it opened by its name again? A pipe that is no FIFO is its own root. */
+static bool by_name(const struct m_file *f)
+{
+	switch (f->kind) {
+	case M_FILE_REG:
+	case M_FILE_DIR:
+	case M_FILE_PROC:
+		return true;
+	case M_FILE_PATH:
+		return f->path && f->path->mnt;
+	case M_FILE_PIPE:
+		return f->path && strcmp(f->path->path, "/");
+	default:
+		return false;
+	}
 }
 
 struct m_file *xlate_file(struct xlate *x, u64 file)
@@ -117,6 +134,8 @@ struct m_file *xlate_file(struct xlate *x, u64 file)
 	x->nesting++;
 	find_kind(x, file, f);
 	x->nesting--;
+	if (by_name(f))
+		xlate_in_reach(x, f->path);
 	xlate_locks(x, file, f);
 	if (f->kind == M_FILE_DIR)
 		xlate_dnotify(x, file);

@@ -37,12 +37,11 @@ struct m_ghost *xlate_ghost(struct xlate *x, const struct m_path *p, u64 inode)
 {
 	struct m_ghost *g = map_get(&x->ghosts, inode);
 
-	if (g || !p || !p->unlinked || x_failed(x))
+	if (g || !p || !p->unlinked || !p->mnt || x_failed(x))
 		return g;
-	if (!p->mnt || (p->mnt->sb->kind != M_FS_BLOCK && p->mnt->sb->kind != M_FS_TMPFS &&
-			p->mnt->sb->kind != M_FS_RAMFS)) {
+	if (p->mnt->sb->kind != M_FS_BLOCK && p->mnt->sb->kind != M_FS_TMPFS && p->mnt->sb->kind != M_FS_RAMFS) {
 		x_refuse(x, "has been removed from a file system that cannot have it again (%s)",
-			 p->mnt ? p->mnt->sb->fstype : "not in the mount tree");
+			 p->mnt->sb->fstype);
 		return NULL;
 	}
 	g = x_new(x, struct m_ghost);

@@ -46,14 +46,15 @@ static u64 connector_inode(struct xlate *x, u64 conn)
 	return inode;
 }
 
-/* A mount of the file system of @inode that shows all of it, for opening by file handle. */
+/* A mount of the file system of @inode that shows all of it and can be reached, for opening by file handle. */
 static struct m_mount *whole_mount(struct xlate *x, u64 inode)
 {
 	struct m_superblock *sb = xlate_sb(x, x_u64(x, inode, F_INODE_SB));
 	struct m_mount *m;
 
 	vec_foreach(m, &x->m->mounts)
-		if (sb && m->sb == sb && sb->kind == M_FS_BLOCK && m->root && !strcmp(m->root, "/"))
+		if (sb && m->sb == sb && sb->kind == M_FS_BLOCK && m->root && !strcmp(m->root, "/") &&
+		    xlate_mount_at(x, m->mountpoint) == m)
 			return m;
 	return NULL;
 }
@@ -67,12 +68,14 @@ static void find_object(struct xlate *x, u64 inode, struct m_inotify_watch *w)
 		x_refuse(x, "watch %d is on %s, which has been removed", w->wd, w->path->path);
 		return;
 	}
+	if (w->path && xlate_mount_at(x, w->path->path) != w->path->mnt)
+		w->path = NULL; /* it leads elsewhere */
 	if (w->path || x_failed(x))
 		return;
 	/* the name has been dropped from memory; the watch holds only the inode */
 	w->mnt = whole_mount(x, inode);
 	if (!w->mnt || !x_u64(x, inode, F_INODE_NLINK) || w->ino > UINT32_MAX)
-		x_refuse(x, "watch %d is on inode %llu of %s, whose name the kernel does not know",
+		x_refuse(x, "watch %d is on inode %llu of %s, which is known by no name that leads there",
 			 w->wd, (unsigned long long)w->ino,
 			 xlate_sb(x, x_u64(x, inode, F_INODE_SB)) ?
 				 xlate_sb(x, x_u64(x, inode, F_INODE_SB))->fstype : "?");

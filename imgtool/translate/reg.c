@@ -22,8 +22,7 @@ static bool reg_match(struct xlate *x, u64 file, const char *fop, u32 mode)
 {
 	(void)fop;
 	return S_ISREG(mode) && carried_fs(file_sb(x, file)) &&
-	       map_get(&x->mounts, x_container(x, x_u64(x, x_addr(x, file, F_FILE_PATH), F_PATH_MNT),
-					       F_MNT_MNT));
+	       !xlate_is_shm_mnt(x, x_u64(x, x_u64(x, file, F_FILE_INODE), F_INODE_SB));
 }
 
 static void reg_translate(struct xlate *x, u64 file, struct m_file *f)
@@ -72,10 +71,6 @@ static void dir_translate(struct xlate *x, u64 file, struct m_file *f)
 {
 	struct m_superblock *sb = file_sb(x, file);
 
-	if (!f->path || !f->path->mnt) {
-		x_refuse(x, "is a directory outside the mount tree");
-		return;
-	}
 	f->ghost = xlate_ghost(x, f->path, f->inode_kaddr);
 	if (f->pos <= 2 || !sb || sb->kind == M_FS_BLOCK || sb->kind == M_FS_KERNEL)
 		return;
@@ -162,7 +157,7 @@ static bool has_trigger(struct xlate *x, u64 file)
 
 static void proc_translate(struct xlate *x, u64 file, struct m_file *f)
 {
-	if (!f->path || !f->path->mnt || f->path->unlinked)
+	if (!f->path || f->path->unlinked)
 		x_refuse(x, "is a file of a kernel file system that is gone");
 	else if ((f->flags & O_ACCMODE) != O_RDONLY && has_trigger(x, file))
 		x_refuse(x, "is told of pressure (a PSI trigger), which cannot be carried yet");

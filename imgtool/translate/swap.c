@@ -170,6 +170,8 @@ static void xlate_area(struct xlate *x, u32 type, u64 si, u64 flags)
 		}
 		if (p && p->unlinked)
 			x_refuse(x, "is a file that has been deleted: swapoff first");
+		else
+			xlate_in_reach(x, p);
 	}
 	/* sys_swapon(): one that was given no priority has a negative one */
 	a.swapon_flags = a.prio >= 0 ? SWAP_FLAG_PREFER | ((u32)a.prio & SWAP_FLAG_PRIO_MASK) : 0;

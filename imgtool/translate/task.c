@@ -218,14 +218,20 @@ static void fs_struct(struct xlate *x, u64 task, struct m_process *p)
 	p->umask = x_u64(x, fs, F_FS_UMASK);
 	p->root = xlate_path(x, x_u64(x, root, F_PATH_MNT), x_u64(x, root, F_PATH_DENTRY));
 	p->cwd = xlate_path(x, x_u64(x, pwd, F_PATH_MNT), x_u64(x, pwd, F_PATH_DENTRY));
-	if (p->cwd && p->cwd->unlinked) {
+	if (p->cwd) {
 		x_object(x, "working directory %s", p->cwd->path);
+		xlate_in_reach(x, p->cwd);
+	}
+	if (p->cwd && p->cwd->unlinked) {
 		p->cwd->ghost = xlate_ghost(x, p->cwd, x_u64(x, x_u64(x, pwd, F_PATH_DENTRY),
 							     F_DENTRY_INODE));
 	}
-	if (p->root && p->root->unlinked) {
+	if (p->root) {
 		x_object(x, "root directory %s", p->root->path);
-		x_refuse(x, "has been removed");
+		if (p->root->unlinked)
+			x_refuse(x, "has been removed");
+		else
+			xlate_in_reach(x, p->root);
 	}
 	/* fs_struct.users does not tell: PID 1 shares its own with the kernel threads */
 	if (map_get(&x->fs_structs, fs)) {

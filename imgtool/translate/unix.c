@@ -38,6 +38,7 @@ static void bound_path(struct xlate *x, u64 sk, struct m_sock *s)
 	if (!dentry)
 		return;
 	s->path = xlate_path(x, x_u64(x, path, F_PATH_MNT), dentry);
+	xlate_in_reach(x, s->path);
 	inode = x_u64(x, dentry, F_DENTRY_INODE);
 	if (!inode)
 		return;

@@ -179,6 +179,9 @@ struct m_superblock *xlate_sb(struct xlate *x, u64 sb);		/* mount.c */
 struct m_path *xlate_path(struct xlate *x, u64 vfsmount, u64 dentry);	/* path.c */
 /* A path to @inode; one that has gone only when there is no other. NULL: no name of it is in memory. */
 struct m_path *xlate_inode_path(struct xlate *x, u64 inode);	/* alias.c */
+/* Refuse when a look-up of @p's name does not lead there: restore opens by name. */
+void xlate_in_reach(struct xlate *x, const struct m_path *p);	/* alias.c */
+struct m_mount *xlate_mount_at(struct xlate *x, const char *path);	/* alias.c: where its look-up ends */
 void xlate_clocks(struct xlate *x);				/* clock.c: fills x->clocks */
 void xlate_signals(struct xlate *x, u64 task, struct m_process *p);	/* signal.c */
 void xlate_pending(struct xlate *x, u64 sigpending, struct m_pending *out);
@@ -213,7 +216,7 @@ void xlate_lock_owners(struct xlate *x);	/* lock.c: when all descriptor tables a
 void xlate_sleeps(struct xlate *x);				/* sleep.c: fills x->sleepers */
 void xlate_sleep(struct xlate *x, u64 task, struct m_thread *t);
 void xlate_receives(struct xlate *x);	/* sleep.c: when all sockets are known */
-/* ghost.c: the file or folder @inode, whose name is @p; NULL when that is not gone. */
+/* ghost.c: the file or folder @inode, whose name is @p; NULL when that is not gone, or not in the mount tree. */
 struct m_ghost *xlate_ghost(struct xlate *x, const struct m_path *p, u64 inode);
 char *xlate_dentry_path(struct xlate *x, u64 dentry);		/* path.c: within its super block */
 u64 xlate_dev(u64 kernel_dev);	/* kernel dev_t → makedev encoding */

@@ -298,7 +298,7 @@ static int make_sbs(struct restore *r)
 	vec_foreach(m, &r->m->mounts) {
 		if (is_rootfs(m))
 			continue;
-		if (!m->sb || !m->mountpoint || !m->root || m->detached)
+		if (!m->sb || !m->mountpoint || !m->root)
 			return r_fail(r, -EINVAL, "mount %s: not whole",
 				      m->mountpoint ? m->mountpoint : "?");
 		sb = get_sb(r, m);

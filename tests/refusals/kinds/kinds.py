@@ -149,6 +149,39 @@ def ports():
     call(173, 0x80, 1, 1)
 
 
+def mount_tmpfs(name):
+    path = os.path.join(STATE, name)
+    os.makedirs(path, exist_ok=True)
+    call(165, b"tmpfs", path.encode(), b"tmpfs", 0, 0)
+    return path
+
+
+def lazily_unmounted():
+    path = mount_tmpfs("unmounted")
+    os.chdir(path)
+    call(166, path.encode(), 2)
+
+
+def tree_of_its_own():
+    """A clone of a mount, that is mounted nowhere."""
+    return call(428, -100, STATE.encode(), 1)
+
+
+def hidden_folder():
+    path = os.path.join(STATE, "hidden")
+    os.makedirs(path, exist_ok=True)
+    fd = os.open(path, os.O_RDONLY)
+    mount_tmpfs("hidden")
+    return fd
+
+
+def hidden_file():
+    path = mount_tmpfs("over")
+    opened = open(os.path.join(path, "file"), "w", encoding="ascii")
+    mount_tmpfs("over")
+    return opened
+
+
 def packet():
     return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
 
@@ -227,6 +260,10 @@ KINDS = {
     "psi": (pressure("/proc/pressure/cpu"), "pressure"),
     "psi-cgroup": (pressure("/sys/fs/cgroup/cpu.pressure"), "pressure"),
     "half-listed": (held_by(half_listed), "listed in part"),
+    "umount-lazy": (lazily_unmounted, "not in the mount tree"),
+    "open-tree": (held_by(tree_of_its_own), "not in the mount tree"),
+    "hidden-folder": (held_by(hidden_folder), "hidden"),
+    "hidden-file": (held_by(hidden_file), "hidden"),
     "block-device": (device("/dev/vda"), ""),
     "mem": (device("/dev/mem"), ""),
     "rtc": (device("/dev/rtc0"), ""),
