@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """POSIX timers: their numbers, with a gap; clocks, intervals, a date, signals with values, one for a thread, one
-without a signal, CPU time, a disarmed one."""
+without a signal, CPU time of which some is used up, a disarmed one."""
 
 import signal
 import struct
@@ -14,6 +14,8 @@ REALTIME, MONOTONIC, PROCESS_CPU, THREAD_CPU, BOOTTIME = 0, 1, 2, 3, 7
 SIGNAL, NONE, THREAD_ID = 0, 1, 4
 ABSTIME = 1
 RT = signal.SIGRTMIN + 5
+# Seconds of CPU time that have gone; and how many more may, by what asks for the time left.
+USED, MARGIN = 2.5, 1
 
 
 def create(clock, notify=SIGNAL, signo=RT, value=0, tid=0):
@@ -60,16 +62,21 @@ def setup():
     p["quiet"] = create(MONOTONIC, NONE)
     p["off"] = create(REALTIME)
     p["cpu"] = create(PROCESS_CPU)
+    p["thread cpu"] = create(THREAD_CPU)
     arm(p["long"], 4000, 30)
     arm(p["date"], time.time() + 5000, 20, ABSTIME)
     arm(p["beat"], 900, 0.5)
     arm(p["quiet"], 2000)
     arm(p["cpu"], 800)
+    arm(p["thread cpu"], 700, 3)
     now = time.clock_gettime(time.CLOCK_MONOTONIC)
     p["ends"] = {"long": now + 4000, "quiet": now + 2000, "thread timer": now + 1500}
     p["date end"] = time.time() + 5000
     p["beat end"] = time.clock_gettime(time.CLOCK_BOOTTIME) + 900
     p["listed"] = listed()
+    while get(p["cpu"])[0] > 800 - USED or get(p["thread cpu"])[0] > 700 - USED:
+        sum(range(10000))
+    p["cpu left"] = {name: get(p[name]) for name in ("cpu", "thread cpu")}
     return p
 
 
@@ -88,7 +95,10 @@ def check(p):
     near(time.clock_gettime(time.CLOCK_BOOTTIME) + get(p["beat"])[0], p["beat end"], "end by CLOCK_BOOTTIME")
     same([get(p[name])[1] for name in ("long", "date", "beat", "quiet")], [30.0, 20.0, 0.5, 0.0], "intervals")
     same(get(p["off"]), (0.0, 0.0), "disarmed timer")
-    near(get(p["cpu"])[0], 795, "CPU time", 6)
+    for name, was in p["cpu left"].items():
+        left, interval = get(p[name])
+        near(left, was[0], f"left of {name}", MARGIN)
+        same(interval, was[1], f"interval of {name}")
     arm(p["beat"], 0.2, 0.2)
     for _ in range(2):
         same(take(20), (RT, -2, p["beat"], 77), "signal of the beat")  # SI_TIMER
