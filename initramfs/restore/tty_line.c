@@ -72,6 +72,9 @@ int tty_make_line(struct restore *r, struct m_tty *tty, struct tty_obj *o)
 	o->fd = path_open(r, path, O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
 	if (o->fd < 0)
 		return r_fail(r, o->fd, "cannot open %s", path);
+	/* first: it throws away what was typed (vt_k_ioctl(), drivers/tty/vt/vt_ioctl.c) */
+	if (tty->kind == M_TTY_VC)
+		ioctl(o->fd, KDSKBMODE, (unsigned long)tty->kbd_mode);
 	ret = tty_put_input(r, tty, o->fd);
 	if (!ret)
 		ret = tty_settings(r, tty, o->fd);
@@ -82,7 +85,6 @@ int tty_make_line(struct restore *r, struct m_tty *tty, struct tty_obj *o)
 	if (ret || tty->kind != M_TTY_VC)
 		return ret;
 	put_screen(r, tty);
-	ioctl(o->fd, KDSKBMODE, (unsigned long)tty->kbd_mode);
 	if (tty->kbd_meta)
 		ioctl(o->fd, KDSKBMETA, (unsigned long)tty->kbd_meta);
 	ioctl(o->fd, KDSKBLED, (unsigned long)tty->kbd_leds);

@@ -28,10 +28,10 @@ struct input {
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 /* exact.c's jump() is not made here. */
-int reload_attempt(const char *image, const char *how_called,
+int reload_attempt(const char *image, bool exact,
 		   int (*how)(const char *path, struct ohib_image *img, struct ohib_err *err))
 {
-	(void)image, (void)how_called, (void)how;
+	(void)image, (void)exact, (void)how;
 	abort();
 }
 

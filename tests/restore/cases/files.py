@@ -16,6 +16,9 @@ from check import check, done, wait_switch
 libc = ctypes.CDLL(None)
 pid, master = pty.fork()
 if pid == 0:
+    # What is started in the background has these ignored, and so would all that the shell starts.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     os.environ["PS1"] = "$ "
     os.execvp("bash", ["bash", "--norc", "-i"])
 fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
