@@ -356,6 +356,24 @@ int image_state_move(const struct image_dev *d, struct image_state *s, enum ohib
 	return 0;
 }
 
+/* The image for a change of what its headers or its block say; @d is to be closed when this returns 0. */
+static int open_state(const char *path, enum image_dev_mode mode, struct image_dev *d, struct image_state *s,
+		      struct ohib_err *err)
+{
+	int r = image_dev_open(d, path, mode, err);
+
+	if (r)
+		return r;
+	/* A trial has several who may end it, at once. */
+	if (flock(d->fd, LOCK_EX))
+		r = ohib_err_set(err, -errno, "%s: locking it: %s", path, strerror(errno));
+	if (!r)
+		r = image_state_load(d, s, err);
+	if (r)
+		image_dev_close(d);
+	return r;
+}
+
 /* @from: NULL, any */
 static int set_state(const char *path, const enum ohib_state *from, enum ohib_state to, const char *reason,
 		     struct ohib_err *err)
@@ -365,19 +383,14 @@ static int set_state(const char *path, const enum ohib_state *from, enum ohib_st
 	int r;
 
 	/* A trial's layer is on the device: it is claimed by that. */
-	r = image_dev_open(&d, path, to == OHIB_STATE_TRIAL || to == OHIB_STATE_KEEPING ?
-			   IMAGE_DEV_SHARE : IMAGE_DEV_WRITE, err);
+	r = open_state(path, to == OHIB_STATE_TRIAL || to == OHIB_STATE_KEEPING ? IMAGE_DEV_SHARE : IMAGE_DEV_WRITE,
+		       &d, &s, err);
 	if (r)
 		return r;
-	/* A trial has several who may end it, at once. */
-	if (flock(d.fd, LOCK_EX))
-		r = ohib_err_set(err, -errno, "%s: locking it: %s", path, strerror(errno));
-	if (!r)
-		r = image_state_load(&d, &s, err);
-	if (!r && from && s.hdr.state != *from)
+	if (from && s.hdr.state != *from)
 		r = ohib_err_set(err, -EBUSY, "%s: the image is %s by now, not %s", path,
 				 ohib_state_name(s.hdr.state), ohib_state_name(*from));
-	if (!r)
+	else
 		r = image_state_move(&d, &s, to, reason, err);
 	image_dev_close(&d);
 	return r;
@@ -399,21 +412,17 @@ int ohib_image_discarded(const char *path, struct ohib_err *err)
 	_Alignas(4096) u8 page[OHIB_DISK_ALIGN];
 	struct image_state s;
 	struct image_dev d;
-	int r;
+	int r = open_state(path, IMAGE_DEV_WRITE, &d, &s, err);
 
-	r = image_dev_open(&d, path, IMAGE_DEV_WRITE, err);
 	if (r)
 		return r;
-	r = image_state_load(&d, &s, err);
-	if (!r && s.discarded) {
+	if (s.discarded) {
 		s.hdr.generation++;
 		s.hdr.check = image_xxh64(&s.hdr, offsetof(struct ohib_header, check));
 		r = headers_write(&d, &s.hdr, s.copy, page);
-		if (r)
-			ohib_err_set(err, r, "%s: writing the header: %s", path, strerror(-r));
 	}
 	image_dev_close(&d);
-	return r;
+	return r ? ohib_err_set(err, r, "%s: writing the header: %s", path, strerror(-r)) : 0;
 }
 
 int ohib_image_set_attempts(const char *path, u32 attempts, struct ohib_err *err)
@@ -421,18 +430,12 @@ int ohib_image_set_attempts(const char *path, u32 attempts, struct ohib_err *err
 	_Alignas(4096) u8 page[OHIB_DISK_ALIGN];
 	struct image_state s;
 	struct image_dev d;
-	int r;
+	int r = open_state(path, IMAGE_DEV_WRITE, &d, &s, err);
 
-	r = image_dev_open(&d, path, IMAGE_DEV_WRITE, err);
 	if (r)
 		return r;
-	r = image_state_load(&d, &s, err);
-	if (!r) {
-		s.hdr.attempts = attempts;
-		r = env_write(&d, &s.hdr, page);
-		if (r)
-			ohib_err_set(err, r, "%s: counting attempts: %s", path, strerror(-r));
-	}
+	s.hdr.attempts = attempts;
+	r = env_write(&d, &s.hdr, page);
 	image_dev_close(&d);
-	return r;
+	return r ? ohib_err_set(err, r, "%s: counting attempts: %s", path, strerror(-r)) : 0;
 }
