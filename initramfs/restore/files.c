@@ -319,7 +319,7 @@ int files_install(struct restore *r, struct rproc *p)
 static s64 set_owner_as(struct rtask *t, u32 uid, u32 euid, int num, const struct f_owner_ex *owner)
 {
 	bool other = uid || euid;
-	s64 ret = 0;
+	s64 ret = 0, back = 0;
 
 	if (other) {
 		ret = remote_syscall(t, SYS_prctl, PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
@@ -329,12 +329,14 @@ static s64 set_owner_as(struct rtask *t, u32 uid, u32 euid, int num, const struc
 	if (!ret)
 		ret = remote_syscall(t, SYS_fcntl, num, F_SETOWN_EX, remote_put(t, 0, owner, sizeof(*owner)));
 	if (other) {
-		remote_syscall(t, SYS_setresuid, 0, 0, 0);
-		remote_syscall(t, SYS_prctl, PR_SET_SECUREBITS, 0);
+		back = remote_syscall(t, SYS_setresuid, 0, 0, 0);
+		if (!back)
+			back = remote_syscall(t, SYS_prctl, PR_SET_SECUREBITS, 0);
 		/* a change of ids takes it away */
-		remote_syscall(t, SYS_prctl, PR_SET_DUMPABLE, 1);
+		if (!back)
+			back = remote_syscall(t, SYS_prctl, PR_SET_DUMPABLE, 1);
 	}
-	return ret;
+	return ret ? ret : back;
 }
 
 static int set_owner(struct restore *r, struct m_file *f, struct rtask *t, int num)
@@ -349,6 +351,9 @@ static int set_owner(struct restore *r, struct m_file *f, struct rtask *t, int n
 	if (!ret && f->flags & O_ASYNC)
 		ret = remote_syscall(t, SYS_fcntl, num, F_SETFL,
 				     (f->flags & SETFL_FLAGS) | O_ASYNC);
+	/* a terminal makes somebody its owner then: __tty_fasync() */
+	if (!ret && f->flags & O_ASYNC && !f->owner_pid)
+		ret = set_owner_as(t, 0, 0, num, &owner);
 	return ret < 0 ? r_fail_pid(r, t->tid, (int)ret, "cannot set the owner of fd %d", num) : 0;
 }
 
