@@ -90,8 +90,8 @@ static bool by_name(const struct m_file *f)
 	case M_FILE_DIR:
 	case M_FILE_PROC:
 		return true;
-	case M_FILE_PATH:
-		return f->path && f->path->mnt;
+	case M_FILE_PATH: /* what else has no mount is refused already */
+		return f->path && (f->path->mnt || S_ISREG(f->id.mode) || S_ISDIR(f->id.mode));
 	case M_FILE_PIPE:
 		return f->path && strcmp(f->path->path, "/");
 	default:
