@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Deleted files with more contents than an image keeps: refused, and as before after it."""
+"""Deleted files with more contents than an image keeps: refused by process and descriptor, and as before after it."""
 
 import os
 
 from held import held, same
+from refused import is_refused
 
 PATH, MIB = "/var/tmp/case-too-much", 1 << 20
 
@@ -19,6 +20,7 @@ def setup():
 def check(fd):
     same(os.pread(fd, 3, 257 * MIB - 3), b"end", "contents")
     same(os.fstat(fd).st_nlink, 0, "links")
+    is_refused(os.getpid(), f"fd {fd}", "more than 256 MB together")
     os.close(fd)
 
 

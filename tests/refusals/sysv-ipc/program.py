@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SysV semaphores and a message queue, which are refused one by one: they must be as they were after the refusal."""
+"""SysV semaphores and a message queue, which are refused one by one, by number and key: they must be as they were after the refusal."""
 
 import ctypes
 import os
 
 from demo import NOTES, kernel, load, main, same, save
+from refused import is_refused
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CREATE, RMID, GETVAL, SETVAL, NOWAIT = 0o1000, 0, 12, 16, 0o4000
@@ -39,7 +40,9 @@ def verify():
     same((got.kind, got.text), (7, b"still here"), "message")
     checked(LIBC.msgsnd(was["queue"], ctypes.byref(got), 16, NOWAIT), "msgsnd")
     same(kernel(), was["kernel"], "kernel")
-    print(f"semaphore set {was['sem']} and queue {was['queue']} are as they were, under {kernel()}")
+    is_refused(0, f"SysV semaphore set {was['sem']} (key {SEM_KEY:#x})", "cannot be carried")
+    is_refused(0, f"SysV message queue {was['queue']} (key {QUEUE_KEY:#x})", "cannot be carried")
+    print(f"semaphore set {was['sem']} and queue {was['queue']} are as they were and refused, under {kernel()}")
 
 
 main(None, start, verify)
