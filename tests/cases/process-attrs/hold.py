@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What prctl, /proc and the scheduler's calls set of a process: in one process as root with a thread, in a child that
-has given away most of its rights, and in one whose name, death signal and OOM score are its own."""
+has given away most of its rights, and in one whose name, death signal and OOM score are its own; and who may trace whom."""
 
 import ctypes
 import os
@@ -15,11 +15,12 @@ from held import held, same
 from libc import LIBC, buffer, call
 
 libc.NUMBERS.update({"capget": 125, "capset": 126, "personality": 135, "prctl": 157, "ioprio_set": 251, "ioprio_get": 252,
-                     "membarrier": 324, "sched_setattr": 314, "sched_getattr": 315})
+                     "membarrier": 324, "ptrace": 101, "sched_setattr": 314, "sched_getattr": 315})
 
 MEMBARRIERS = {"private": (16, 8), "sync core": (64, 32), "rseq": (256, 128)}
 GETTERS = {"secure bits": 27, "timer slack": 30, "memory failure": 34, "no new privileges": 39,
            "transparent huge pages": 42, "I/O flusher": 58}
+ATTACH, DETACH, PR_SET_PTRACER = 16, 17, 0x59616D61
 STATUS = ("Name", "Umask", "Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Cpus_allowed:", "THP")
 
 
@@ -36,6 +37,16 @@ def read(name):
 def write(name, value):
     with open(f"/proc/self/{name}", "w", encoding="ascii") as out:
         out.write(str(value))
+
+
+def sysctl(name, value):
+    """Set it; what it was."""
+    with open("/proc/sys/" + name, "r+", encoding="ascii") as text:
+        was = text.read().strip()
+        # elsewhere than at its beginning it takes no number
+        text.seek(0)
+        text.write(value)
+    return was
 
 
 def barriers():
@@ -147,6 +158,61 @@ def scheduling():
     return {"scheduling": struct.unpack("=IIQiIQQQ", told.raw)}
 
 
+def usual_user():
+    os.setresuid(4000, 4000, 4000)
+    prctl(4, 1)
+
+
+def user():
+    return {"dumpable": prctl(3), "user": os.getresuid()}
+
+
+def may_trace(pid):
+    try:
+        call("ptrace", ATTACH, pid, 0, 0)
+    except PermissionError:
+        return False
+    os.waitpid(pid, 0)
+    call("ptrace", DETACH, pid, 0, 0)
+    return True
+
+
+def tracers(p):
+    """One process that two others name in different ways as who may trace them, and a third does not; none is its child."""
+    told, tell = os.pipe()
+
+    def trace():
+        tracees = struct.unpack("=3i", os.read(told, 12))
+        same([may_trace(pid) for pid in tracees], [True, True, False], "who may be traced: by name, by anybody, by nobody")
+
+    def tracee(whom):
+        usual_user()
+        if whom:
+            prctl(PR_SET_PTRACER, whom)
+
+    p["tracer"] = child(usual_user, trace, user)
+    for name, whom in ("named", p["tracer"]), ("anybody's", -1), ("nobody's", 0):
+        p[name] = child(lambda whom=whom: tracee(whom), lambda: None, user)
+    p["tell"] = tell
+
+
+def check_tracers(p):
+    """With Yama's rule in force, which the machine does not have."""
+    usual = sysctl("kernel/yama/ptrace_scope", "1")
+    try:
+        os.write(p["tell"], struct.pack("=3i", p["named"], p["anybody's"], p["nobody's"]))
+        end(p, "tracer")
+    finally:
+        sysctl("kernel/yama/ptrace_scope", usual)
+    for name in "named", "anybody's", "nobody's":
+        end(p, name)
+
+
+def end(p, name):
+    os.kill(p[name], signal.SIGUSR1)
+    same(os.waitstatus_to_exitcode(os.waitpid(p[name], 0)[1]), 0, f"the {name} child (see the kernel's log)")
+
+
 def check_poor():
     try:
         write("oom_score_adj", 99)
@@ -214,15 +280,13 @@ def setup():
         time.sleep(0.05)
     p["was"] = attributes()
     p["poor"] = child(poor, check_poor)
-    with open("/proc/sys/fs/suid_dumpable", "r+", encoding="ascii") as sysctl:
-        usual = sysctl.read()
-        sysctl.write("2")
-        sysctl.flush()
-        # it cannot read what /proc has of itself
-        p["private"] = child(private, lambda: None, lambda: {"dumpable": prctl(3), "user": os.getresuid()})
-        sysctl.write(usual)
+    usual = sysctl("fs/suid_dumpable", "2")
+    # it cannot read what /proc has of itself
+    p["private"] = child(private, lambda: same(prctl(3), 2, "dumpable"), user)
+    sysctl("fs/suid_dumpable", usual)
     p["deadline"] = child(deadline, lambda: None, scheduling)
     p["realtime"] = child(lambda: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(7)), lambda: None)
+    tracers(p)
     return p
 
 
@@ -233,8 +297,8 @@ def check(p):
     p["thread"].join(20)
     compare(p["thread is"], p["thread was"], "the thread")
     for name in "poor", "private", "realtime", "deadline":
-        os.kill(p[name], signal.SIGUSR1)
-        same(os.waitstatus_to_exitcode(os.waitpid(p[name], 0)[1]), 0, f"the {name} child (see the kernel's log)")
+        end(p, name)
+    check_tracers(p)
 
 
 held(setup, check)
