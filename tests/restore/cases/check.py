@@ -6,8 +6,9 @@ import time
 
 def wait_switch(limit=120):
     """Return when the monotonic clock has made the jump that the test gives it."""
-    print("ready", flush=True)
+    # read first: the switch may come as soon as it is said
     last = start = time.monotonic()
+    print("ready", flush=True)
     while True:
         now = time.monotonic()
         if now - last > 500:
