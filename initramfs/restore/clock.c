@@ -6,7 +6,8 @@
  *   it is the monotonic clock "that also includes any time that the system is suspended".
  * The image's clocks are those that its processes saw, with the offsets of an earlier switch in them,
  * so that a second one does not nest.
- * Context: before any process is made, since offsets freeze when the first one enters.
+ * Context: before any process is made, since offsets freeze when the first one enters; and after the
+ * wall clock has been set from the image's distance to the hardware's.
  */
 #include <errno.h>
 #include <fcntl.h>

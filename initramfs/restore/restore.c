@@ -104,8 +104,6 @@ static int take_init(struct restore *r)
 		ret = seize_init(r);
 	if (!ret)
 		ret = give_ctl(r);
-	if (!ret)
-		ret = clock_enter(r);
 	return ret;
 }
 
@@ -128,6 +126,8 @@ static int build(struct restore *r)
 		ret = fault_point(FAULT_PREPARE, r->e);
 	if (!ret && r->o->prepare)
 		ret = r->o->prepare(r->o->arg, r->o->keep_mounts ? "/" : MOUNTS_ROOT, r->e);
+	if (!ret) /* by the wall clock, which is right now */
+		ret = clock_enter(r);
 	if (!ret)
 		ret = fault_point(FAULT_FILES_CHECK, r->e);
 	if (!ret && !r->rw)

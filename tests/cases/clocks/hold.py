@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Clocks: the wall clock is right, the others go on where they were, by the vDSO, by system call, and for a child. The time
-that the machine was off is in the boot clock, and not in the monotonic one. (Without a hibernate there is no such time.)"""
+that the machine was off is in the boot clock, and not in the monotonic one. (Without a hibernate there is no such time.)
+The hardware's clock is an hour ahead of the wall clock, as where it keeps the time of a zone."""
 
 import os
 import struct
@@ -13,6 +14,7 @@ from libc import buffer, call, seconds
 libc.NUMBERS.update({"clock_gettime": 228, "gettimeofday": 96, "time": 201})
 # No machine writes its memory, goes off, passes the boot menu and boots a kernel in less.
 LEAST_OFF = 3
+BEHIND = 3600
 CLOCKS = {"real": 0, "monotonic": 1, "raw": 4, "real coarse": 5, "monotonic coarse": 6, "boot": 7}
 
 
@@ -27,12 +29,15 @@ def now():
 
 
 def hardware_clock():
-    """Seconds since 1970 by the machine's battery-backed clock, which stands at UTC."""
+    """Seconds since 1970 by the machine's battery-backed clock, taken for UTC."""
     with open("/sys/class/rtc/rtc0/since_epoch", encoding="ascii") as text:
         return int(text.read())
 
 
 def setup():
+    # once: what else waits for the wall clock is told when it is set
+    if abs(time.time() + BEHIND - hardware_clock()) > 5:
+        time.clock_settime(time.CLOCK_REALTIME, hardware_clock() - BEHIND)
     return {"before": now(), "ahead": time.time() - hardware_clock()}
 
 
