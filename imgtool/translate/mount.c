@@ -81,6 +81,15 @@ struct m_superblock *xlate_sb(struct xlate *x, u64 ksb)
 	return sb;
 }
 
+/* is_idmapped_mnt() */
+static bool idmapped(struct xlate *x, u64 mnt)
+{
+	if (x_has(x, F_MNT_IDMAP))
+		return x_u64(x, mnt, F_MNT_IDMAP) != x_sym(x, "nop_mnt_idmap");
+	return x_has(x, F_MNT_USERNS) &&
+	       x_u64(x, mnt, F_MNT_USERNS) != x_u64(x, x_u64(x, mnt, F_MNT_SB), F_SB_USERNS);
+}
+
 static struct m_mount *xlate_mount(struct xlate *x, u64 mnt, struct m_mount *parent)
 {
 	struct m_mount *m = x_new(x, struct m_mount);
@@ -100,6 +109,10 @@ static struct m_mount *xlate_mount(struct xlate *x, u64 mnt, struct m_mount *par
 	p = xlate_path(x, x_addr(x, mnt, F_MNT_MNT), x_u64(x, mnt, F_MNT_ROOT));
 	m->mountpoint = p ? p->path : NULL;
 	m->devname = x_str(x, x_u64(x, mnt, F_MNT_DEVNAME), 4096);
+	if (idmapped(x, mnt)) {
+		x_object(x, "mount on %s", m->mountpoint ? m->mountpoint : "?");
+		x_refuse(x, "is idmapped, which cannot be carried yet: unmount it first");
+	}
 	for (i = 0; i < ARRAY_SIZE(mnt_flags); i++)
 		if (flags & mnt_flags[i].mnt)
 			m->flags |= mnt_flags[i].ms;

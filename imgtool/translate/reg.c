@@ -114,14 +114,14 @@ const struct xlate_kind xlate_kind_chrdev = {
 
 /*
  * Files of proc, sysfs and their like, opened by path again. Only where the contents are made afresh by
- * each read; a file with state between reads is refused by its own kind.
+ * each read; a file with state between reads is refused by its own kind, and so is a message queue.
  */
 static bool proc_match(struct xlate *x, u64 file, const char *fop, u32 mode)
 {
 	struct m_superblock *sb = file_sb(x, file);
 
 	(void)fop;
-	return S_ISREG(mode) && sb && sb->kind == M_FS_KERNEL;
+	return S_ISREG(mode) && sb && sb->kind == M_FS_KERNEL && strcmp(sb->fstype, "mqueue");
 }
 
 static bool ends_in(const char *s, const char *end)

@@ -246,6 +246,31 @@ def epoll_in_message():
     return pair
 
 
+def idmapped():
+    """A folder that is mounted on another one, where root is user 100000."""
+    source, target = (os.path.join(STATE, name) for name in ("its-own", "idmapped"))
+    for path in source, target:
+        os.makedirs(path, exist_ok=True)
+    pid = call(56, NEW["user"] | signal.SIGCHLD, 0, 0, 0, 0)
+    if not pid:
+        while True:
+            signal.pause()
+    try:
+        for name in "uid_map", "gid_map":
+            with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as ids:
+                ids.write("0 100000 65536")
+        users = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY)
+        tree = call(428, -100, source.encode(), 1)
+        set_idmap, empty_path, from_empty_path = 0x100000, 0x1000, 4
+        call(442, tree, b"", empty_path, b"".join(n.to_bytes(8, "little") for n in (set_idmap, 0, 0, users)), 32)
+        call(429, tree, b"", -100, target.encode(), from_empty_path)
+        os.close(tree)
+        os.close(users)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
 def user_key(name, seconds):
     """A key of the user; 0 seconds: for good. What has expired the kernel collects minutes later."""
     user_ring, set_timeout = -4, 15
@@ -268,7 +293,7 @@ KINDS = {
     "perf": (held_by(perf), "perf"),
     "bpf": (held_by(bpf_map), "bpf"),
     "landlock": (held_by(landlock), "ruleset"),
-    "mqueue": (held_by(queue), "kernel file system"),
+    "mqueue": (held_by(queue), "mqueue"),
     "lease": (held_by(lease), "lease"),
     "dnotify": (held_by(notify), "F_NOTIFY"),
     "seccomp": (seccomp, "seccomp"),
@@ -335,6 +360,7 @@ def start():
             pids[name] = pid
         else:
             missing.append(f"{name} cannot be made: {said[1:]}")
+    idmapped()
     user_key(b"overlayctl-stays", 0)
     user_key(b"overlayctl-expires", 1)
     with open(NOTES, "w", encoding="ascii") as out:
@@ -355,6 +381,8 @@ def verify():
             wrong.append(f"{name}: PID {pid} is refused for {reasons or 'nothing'}")
         if not os.path.exists(f"/proc/{pid}"):
             wrong.append(f"{name}: PID {pid} is gone")
+    if not any("/idmapped" in row["object"] and "idmapped" in row["reason"] for row in told):
+        wrong.append("the idmapped mount is refused for nothing")
     keys = [row["reason"] for row in told if "key ring" in row["object"]]
     if len(keys) != 1 or "overlayctl-stays" not in keys[0]:
         wrong.append(f"of the keys one stays and one has expired; refused is {keys}")
