@@ -13,6 +13,10 @@
 
 #include "scrape_priv.h"
 
+#ifndef F_GETOWNER_UIDS
+#define F_GETOWNER_UIDS 17	/* include/uapi/linux/fcntl.h */
+#endif
+
 /* Open files seen so far, each with a place to compare further ones with. */
 static struct seen {
 	struct m_file *f;
@@ -40,10 +44,16 @@ static void read_pipe(struct scrape *s, struct m_pipe *p, const char *link)
 {
 	int fd = open(link, O_RDONLY | O_NONBLOCK);
 	static u8 buf[1 << 20];
+	struct stat st;
 	ssize_t n;
 
 	if (fd < 0)
 		return;
+	if (!fstat(fd, &st)) {
+		p->uid = st.st_uid;
+		p->gid = st.st_gid;
+		p->mode = st.st_mode & 07777;
+	}
 	p->capacity = (u64)fcntl(fd, F_GETPIPE_SZ);
 	while ((n = read(fd, buf, 4096)) > 0) {
 		struct m_pipe_buf b = { arena_memdup(s->m->arena, buf, (size_t)n), (u32)n, false };
@@ -228,6 +238,26 @@ static void read_locks(struct sproc *sp, struct m_file *f, const char *info)
 	}
 }
 
+/* Whom its signals go to, when that is the process itself. */
+static void read_owner(struct sproc *sp, struct m_file *f, int num)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, sp->outer, 0), owner[2] = { 0 };
+	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, num, 0);
+	u32 ids[2] = { 0 };
+
+	if (fd >= 0 && !fcntl(fd, F_GETOWN_EX, owner) && owner[1] == sp->outer) {
+		f->owner_type = owner[0];
+		f->owner_pid = sp->p->pid;
+		if (!fcntl(fd, F_GETOWNER_UIDS, ids)) {
+			f->owner_uid = ids[0];
+			f->owner_euid = ids[1];
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	close(pidfd);
+}
+
 static int one_fd(struct scrape *s, struct sproc *sp, int fd)
 {
 	char link[64], info[64], target[512] = "", *text;
@@ -252,6 +282,7 @@ static int one_fd(struct scrape *s, struct sproc *sp, int fd)
 			return ret;
 		f->kaddr = 0x1000 + nr_seen;
 		read_locks(sp, f, text);
+		read_owner(sp, f, fd);
 		vec_push(&s->m->files, f);
 		seen[nr_seen++] = (struct seen){ f, sp->outer, fd };
 	}

@@ -22,6 +22,8 @@ def setup():
         p[name] = fd, os.open(name, os.O_WRONLY), os.stat(name).st_ino
     gone = NAMES[1] + ".gone"
     os.mkfifo(gone)
+    os.chown(gone, 1234, 4321)
+    os.chmod(gone, 0o620)
     p["gone"] = os.open(gone, os.O_RDONLY | os.O_NONBLOCK), os.open(gone, os.O_WRONLY)
     os.write(p["gone"][1], b"nameless")
     os.unlink(gone)
@@ -48,6 +50,8 @@ def check(p):
         same(os.read(fd, 1000), b"in flight through " + name.encode() + b"|later", "data")
         os.unlink(name)
     same(os.read(p["gone"][0], 100), b"nameless", "data of the deleted FIFO")
+    st = os.fstat(p["gone"][0])
+    same((st.st_uid, st.st_gid, st.st_mode & 0o7777), (1234, 4321, 0o620), "owner of the deleted FIFO")
     assert os.readlink(f"/proc/self/fd/{p['gone'][0]}").endswith(" (deleted)"), "the deleted FIFO has a name"
     same(os.read(p["lonely"], 10), b"", "FIFO that nobody writes to")
     os.unlink(NAMES[1] + ".lonely")

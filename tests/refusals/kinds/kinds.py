@@ -246,6 +246,15 @@ def epoll_in_message():
     return pair
 
 
+def late_timer():
+    """Numbers of timers rise: this one is behind those that can be counted up to."""
+    number = ctypes.create_string_buffer(4)
+    for _ in range(100001):
+        call(222, 1, 0, number)
+        call(226, int.from_bytes(number, "little"))
+    call(222, 1, 0, number)
+
+
 def idmapped():
     """A folder that is mounted on another one, where root is user 100000."""
     source, target = (os.path.join(STATE, name) for name in ("its-own", "idmapped"))
@@ -311,6 +320,7 @@ KINDS = {
     "open-tree": (held_by(tree_of_its_own), "not in the mount tree"),
     "hidden-folder": (held_by(hidden_folder), "hidden"),
     "hidden-file": (held_by(hidden_file), "hidden"),
+    "timer-number": (late_timer, "given again"),
     "block-device": (device("/dev/vda"), "of its kind"),
     "mem": (device("/dev/mem"), "of its kind"),
     "rtc": (device("/dev/rtc0"), "of its kind"),

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Relatives, threads, shared memory, a zombie, a stopped child, a daemon of a dead session."""
+import ctypes
 import mmap
 import os
 import hashlib
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -77,6 +79,27 @@ def tick(i):
 
 for i in range(2):
     threading.Thread(target=tick, args=(i,), daemon=True).start()
+
+
+def capabilities():
+    with open(f"/proc/{keeper}/status") as status:
+        return [line for line in status if line.startswith("Cap")]
+
+
+# A capability that is inheritable still, and no more in the bounding set.
+keeper = os.fork()
+if keeper == 0:
+    libc = ctypes.CDLL(None)
+    header, data = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0)), ctypes.create_string_buffer(24)
+    libc.capget(header, data)
+    sets = list(struct.unpack("=6I", data.raw))
+    sets[2] |= 1 << 13
+    libc.capset(header, ctypes.create_string_buffer(struct.pack("=6I", *sets)))
+    libc.prctl(24, 13, 0, 0, 0)
+    signal.pause()
+    os._exit(0)
+time.sleep(0.3)
+had = capabilities()
 chld = []
 signal.signal(signal.SIGCHLD, lambda *a: chld.append(1))
 os.kill(os.getpid(), signal.SIGUSR2)
@@ -109,5 +132,7 @@ check("stopped child goes on", os.waitstatus_to_exitcode(os.waitpid(stopped, 0)[
 os.kill(seen_stop, signal.SIGCONT)
 check("stopped child that was told goes on",
       os.waitstatus_to_exitcode(os.waitpid(seen_stop, 0)[1]) == 4)
+check("inheritable capability outside the bounding set", had == capabilities() and
+      int(had[0].split()[1], 16) & ~int(had[3].split()[1], 16) & 1 << 13)
 check("session of a child", os.getsid(sub.pid) == sub.pid)
 done()
