@@ -35,11 +35,8 @@ int reload_attempt(const char *image, bool exact,
 		return r == RELOAD_TRIAL ? reload_exact(image) : r ? r : RELOAD_NO_IMAGE;
 	}
 	r = reload_open(image, NULL, false, &img, &err);
-	if (r) {
-		if (r != -ENODATA)
-			say("%s", err.msg);
-		return reload_open_exit(r);
-	}
+	if (r)
+		return reload_open_failed(r, &err);
 	info = ohib_image_info(img);
 	on_trial = ohib_state_on_trial(info->state);
 	say("resuming the machine of Linux %s %s", info->image_kernel,

@@ -32,6 +32,7 @@ int reload_mark_stale(const char *image, const char *reason, bool discard)
 {
 	struct ohib_image_info info;
 	struct ohib_err err = {};
+	char why[sizeof(info.reason)];
 	int r;
 
 	r = ohib_image_peek(image, &info, &err);
@@ -52,6 +53,9 @@ int reload_mark_stale(const char *image, const char *reason, bool discard)
 	}
 	if (!ohib_state_waits(info.state))
 		return 0;
+	reload_why(why, sizeof(why));
+	if (why[0])
+		reason = why;
 	r = ohib_image_set_state(image, OHIB_STATE_STALE, info.reason[0] ? NULL : reason, &err);
 	if (r) {
 		say("%s", err.msg);

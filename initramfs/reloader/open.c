@@ -2,7 +2,8 @@
 /*
  * Which image may be resumed here: one that opens with its key, that is sealed where the configuration
  * demands it, and that was made on this machine.
- * Reads: the configuration and the stamp in the initramfs. Writes: nothing, to no device.
+ * Reads: the configuration and the stamp in the initramfs. Writes: to no device; why one may not be resumed is
+ * left in memory for the program that marks it stale.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/hardware.h"
@@ -19,6 +21,7 @@
 #include "util/cleanup.h"
 
 #define STAMP "/usr/lib/overlayctl/stamp"
+#define WHY "/run/overlayctl/why"
 
 /* machine_id of the machine that this initramfs was made on; empty: not known. */
 static void own_machine_id(char *id, size_t size)
@@ -106,8 +109,29 @@ int reload_open(const char *path, const char *program, bool keep, struct ohib_im
 	return r == -ENODATA ? -EBADMSG : r;
 }
 
-enum reload_exit reload_open_exit(int r)
+static void leave_why(const char *text)
 {
+	_cleanup_fclose_ FILE *f = NULL;
+
+	if (!mkdir("/run/overlayctl", 0755) || errno == EEXIST)
+		f = fopen(WHY, "we");
+	if (f)
+		fprintf(f, "%s\n", text);
+}
+
+void reload_why(char *text, size_t size)
+{
+	_cleanup_fclose_ FILE *f = fopen(WHY, "re");
+
+	if (!f || !fgets(text, (int)size, f))
+		text[0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+enum reload_exit reload_open_failed(int r, const struct ohib_err *err)
+{
+	if (r != -ENODATA)
+		say("%s", err->msg);
 	switch (r) {
 	case -ENODATA:
 		return RELOAD_NO_IMAGE;
@@ -116,6 +140,7 @@ enum reload_exit reload_open_exit(int r)
 	case -EKEYREJECTED:
 	case -ENOKEY:
 	case -EXDEV:
+		leave_why(err->msg);
 		return RELOAD_REFUSED;
 	}
 	return RELOAD_UNDONE;

@@ -39,8 +39,10 @@ int reload_attempt(const char *image, bool exact,
  */
 int reload_open(const char *path, const char *program, bool keep, struct ohib_image **img,
 		struct ohib_err *err);
-/* The exit code that goes with its failure. */
-enum reload_exit reload_open_exit(int r);
+/* It has failed: say so, and what to exit with. */
+enum reload_exit reload_open_failed(int r, const struct ohib_err *err);
+/* Why an image was not to be opened, in this boot; empty: none was. */
+void reload_why(char *text, size_t size);
 /* The keys are not needed any more, neither by this program nor by another one of this boot. */
 void reload_forget_keys(struct ohib_image *img);
 

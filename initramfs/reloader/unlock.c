@@ -3,8 +3,6 @@
  * Ask for what opens the image before the initramfs is emptied of whoever can ask (plymouth, askpass).
  * Several programs of this boot need it then; the kernel's key ring keeps it for them.
  */
-#include <errno.h>
-
 #include "image/image.h"
 #include "reloader/reloader.h"
 
@@ -18,7 +16,5 @@ int reload_unlock(const char *image, const char *program)
 		ohib_image_close(img);
 		return 0;
 	}
-	if (r != -ENODATA)
-		say("%s", err.msg);
-	return reload_open_exit(r);
+	return reload_open_failed(r, &err);
 }
