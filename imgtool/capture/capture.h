@@ -32,7 +32,11 @@ enum capture_ending {
  * config section names (tool_woken), lets the ioctl return 0, and puts /dev/null where
  * /dev/snapshot was: the next kernel has no snapshot to be freed.
  */
-enum ohib_woken_mode { OHIB_WOKEN_EXACT = 0, OHIB_WOKEN_SWITCH = 2 };
+enum ohib_woken_mode {
+	OHIB_WOKEN_EXACT = 0,
+	OHIB_WOKEN_REVERTED = 1,	/* exactly, after a trial; never in memory */
+	OHIB_WOKEN_SWITCH = 2,
+};
 
 struct ohib_woken {
 	char kernel[65];	/* uname -r that it goes on under */

@@ -359,7 +359,7 @@ static void abandon(struct run *run, struct ohib_err *err)
  */
 static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 {
-	bool switched = woken_word.mode == OHIB_WOKEN_SWITCH;
+	bool switched = woken_word.mode == OHIB_WOKEN_SWITCH, on_trial;
 	int fd, r = 0;
 
 	woken->mode = woken_word.mode;
@@ -385,7 +385,7 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 		 */
 		r = fault_point(FAULT_WOKEN, err);
 		if (!r)
-			r = ohib_writer_spend(run->writer, err);
+			r = ohib_writer_spend(run->writer, &on_trial, err);
 		if (r) {
 			last_words(run, err);
 			for (;;) {
@@ -393,6 +393,8 @@ static int wake(struct run *run, struct ohib_woken *woken, struct ohib_err *err)
 				sleep(1);
 			}
 		}
+		if (on_trial)
+			woken->mode = OHIB_WOKEN_REVERTED;
 		md_agree();
 	}
 	fault_point(FAULT_WOKEN_THAW, NULL);

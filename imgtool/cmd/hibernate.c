@@ -356,10 +356,10 @@ int cmd_hibernate(int argc, char **argv)
 			complain(&err);
 		printf("resumed under Linux %s\n", woken.kernel);
 		code = EXIT_OK;
-		if (o.p.trial)
-			print_trial(&o.p, woken.mode == OHIB_WOKEN_SWITCH);
-		else if (o.p.wants_switch && woken.mode != OHIB_WOKEN_SWITCH)
+		if (o.p.wants_switch && woken.mode == OHIB_WOKEN_EXACT)
 			code = not_switched(&o.p);
+		else if (o.p.trial)
+			print_trial(&o.p, woken.mode == OHIB_WOKEN_SWITCH);
 	}
 	preflight_free(&o.p);
 	return code;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The part of preflight about keys: what the initramfs of the boot that resumes will demand and have. */
+/* The part of preflight about keys: what the initramfs of each boot that may resume will demand and have. */
 #include <stdio.h>
 #include <string.h>
 
@@ -27,15 +27,12 @@ static void check_machine(struct preflight *p, const char *release)
 		       "update-initramfs -u -k %s", release, was, release);
 }
 
-void preflight_keys(struct preflight *p)
+static void check_keys(struct preflight *p, const char *release)
 {
-	const char *release = p->next_kernel[0] ? p->next_kernel : p->image_kernel;
 	char demand[600] = "", inside[300] = "";
 	bool other = false, found = false;
 	struct ohib_err err = { 0 };
 
-	if (!release[0])
-		return;
 	check_machine(p, release);
 	kernel_stamp_get(release, "key", demand, sizeof(demand));
 	kernel_stamp_get(release, "key_file", inside, sizeof(inside));
@@ -57,4 +54,13 @@ void preflight_keys(struct preflight *p)
 		       "it is not in the initramfs of Linux %s, and the image would have no other key: put "
 		       "key=file:%s and initramfs_key_file=yes into overlayctl.conf and run update-initramfs -u "
 		       "-k %s, or add --passphrase", release, p->keys->v[0].arg, release);
+}
+
+/* A switch that fails, and a trial that ends, are resumed under the image's own kernel. */
+void preflight_keys(struct preflight *p)
+{
+	if (p->image_kernel[0])
+		check_keys(p, p->image_kernel);
+	if (p->next_kernel[0] && strcmp(p->next_kernel, p->image_kernel))
+		check_keys(p, p->next_kernel);
 }

@@ -48,9 +48,11 @@ static void info_fill(const struct ohib_header *h, struct ohib_image_info *info)
 		.raw_bytes = h->raw_bytes,
 		.stored_bytes = h->stored_bytes,
 		.attempts = h->attempts,
-		.trial_offset = h->trial_offset,
-		.trial_bytes = h->trial_bytes,
 	};
+	if (h->incompat & OHIB_INCOMPAT_TRIAL) {
+		info->trial_offset = h->trial_offset;
+		info->trial_bytes = h->trial_bytes;
+	}
 	/* state.c has made sure that each string ends. */
 	memcpy(info->uuid, h->uuid, sizeof(info->uuid));
 	snprintf(info->machine_id, sizeof(info->machine_id), "%.32s", h->machine_id);

@@ -240,10 +240,11 @@ const u8 *ohib_writer_uuid(const struct ohib_writer *w)
 	return w->state.hdr.uuid;
 }
 
-int ohib_writer_spend(struct ohib_writer *w, struct ohib_err *err)
+int ohib_writer_spend(struct ohib_writer *w, bool *on_trial, struct ohib_err *err)
 {
 	int r = image_state_load(&w->dev, &w->state, err);
 
+	*on_trial = !r && ohib_state_on_trial(w->state.hdr.state);
 	if (!r)
 		r = image_state_move(&w->dev, &w->state, OHIB_STATE_SPENT, NULL, err);
 	image_dev_close(&w->dev);

@@ -63,9 +63,9 @@ int ohib_writer_snapshot_taken(struct ohib_writer *w, struct ohib_err *err);
 /*
  * For a writer that stands in an image and was put back: that image, which is on the device by then, becomes
  * spent, and the device is closed. It stays open over the snapshot: closing it before would leave udev, which
- * is frozen, an event that it has not read.
+ * is frozen, an event that it has not read. *@on_trial: it ran on trial in between.
  */
-int ohib_writer_spend(struct ohib_writer *w, struct ohib_err *err);
+int ohib_writer_spend(struct ohib_writer *w, bool *on_trial, struct ohib_err *err);
 /* What is known of keys is wiped: nothing more can be written. Done by arm and destroy as well. */
 void ohib_writer_forget_keys(struct ohib_writer *w);
 

@@ -43,6 +43,31 @@ int keyring_read(const char *name, struct secret **out)
 	return 0;
 }
 
+int keyring_passphrase(const char *name, unsigned int nth, struct secret **out)
+{
+	struct secret *s;
+	size_t at = 0, n;
+	int r = keyring_read(name, &s);
+
+	if (r)
+		return r;
+	n = s->len;
+	if (!strcmp(name, "cryptsetup"))
+		n = strnlen((char *)s->data, s->len);
+	for (; nth && at + n < s->len; nth--) {
+		at += n + 1;
+		n = strnlen((char *)s->data + at, s->len - at);
+	}
+	if (nth || !n) {
+		secret_free(s);
+		return -ENOKEY;
+	}
+	memmove(s->data, s->data + at, n);
+	s->len = n;
+	*out = s;
+	return 0;
+}
+
 int keyring_put(const char *name, const void *data, size_t len, unsigned int seconds)
 {
 	long id = syscall(SYS_add_key, TYPE, name, data, len, KEY_SPEC_USER_KEYRING);

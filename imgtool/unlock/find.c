@@ -13,6 +13,7 @@
 
 #define CACHE_SECONDS 900
 #define EMPTY_MAX 3u
+#define WORDS_MAX 16u	/* that one key ring entry is asked for */
 
 struct cache_name {
 	char s[48];
@@ -43,6 +44,7 @@ static int cache_get(const struct ohib_image_info *info, struct secret **keys)
 
 	if (!r && (*keys)->len != OHIB_IMAGE_KEYS_BYTES) {
 		secret_free(*keys);
+		*keys = NULL;
 		r = -ENOKEY;
 	}
 	return r;
@@ -53,20 +55,23 @@ static int try_source(const char *path, const struct key_source *s, struct secre
 		      struct ohib_err *err)
 {
 	u32 type = s->kind == KEY_FILE ? OHIB_SLOT_KEY_FILE : OHIB_SLOT_PASSPHRASE;
-	struct secret *word = NULL;
-	int r = -ENOKEY;
+	int r = -ENOKEY, got = -ENOKEY;
 
-	if (s->kind == KEY_RING)
-		r = keyring_read(s->arg, &word);
-	else if (s->kind == KEY_FILE)
-		r = key_file_read(s->arg, &word, err);
-	if (r)
-		return r;
-	r = ohib_image_unlock(path, type, word, keys, NULL);
-	if (r)
-		ohib_err_set(err, r, "%s %s does not open the image",
-			     s->kind == KEY_FILE ? "key file" : "the passphrase in key ring entry", s->arg);
-	secret_free(word);
+	for (unsigned int nth = 0; r && nth < WORDS_MAX; nth++) {
+		struct secret *word = NULL;
+
+		if (s->kind == KEY_RING)
+			got = keyring_passphrase(s->arg, nth, &word);
+		else
+			got = nth ? -ENOKEY : key_file_read(s->arg, &word, err);
+		if (got)
+			return nth ? r : got;
+		r = ohib_image_unlock(path, type, word, keys, NULL);
+		if (r)
+			ohib_err_set(err, r, "%s %s does not open the image",
+				     s->kind == KEY_FILE ? "key file" : "the passphrase in key ring entry", s->arg);
+		secret_free(word);
+	}
 	return r;
 }
 

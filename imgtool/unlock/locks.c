@@ -46,7 +46,7 @@ static int passphrase(const struct key_policy *p, struct secret **out, struct oh
 		if (p->v[i].kind != KEY_RING)
 			continue;
 		ring = p->v[i].arg;
-		if (!keyring_read(ring, out))
+		if (!keyring_passphrase(ring, 0, out))
 			return 0;
 	}
 	if (may_ask)

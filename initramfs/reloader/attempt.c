@@ -26,12 +26,13 @@ int reload_attempt(const char *image, bool exact,
 	struct ohib_image_info peeked;
 	struct ohib_image *img;
 	char reason[256];
+	const char *why = NULL;
 	bool on_trial, begun;
 	int r;
 
 	/* A power cut between a header and the menu's block: the header knows better. */
 	if (!ohib_image_peek(image, &peeked, NULL) && peeked.state == OHIB_STATE_KEEPING) {
-		r = reload_finish_keep(image);
+		r = reload_finish_keep(image, NULL);
 		return r == RELOAD_TRIAL ? reload_exact(image) : r ? r : RELOAD_NO_IMAGE;
 	}
 	r = reload_open(image, NULL, false, &img, &err);
@@ -43,9 +44,11 @@ int reload_attempt(const char *image, bool exact,
 	    exact ? "exactly" : "under this kernel");
 	if (on_trial)
 		say("the trial is over: %s", info->reason[0] ? info->reason : "the machine was started anew");
+	if (info->state == OHIB_STATE_RESUMING && !info->reason[0])
+		why = "an attempt to resume it did not come to its end: it crashed or hung, or the power was cut";
 	r = fault_point(FAULT_ATTEMPT, &err);
 	if (!r)
-		r = ohib_image_set_state(image, on_trial ? OHIB_STATE_REVERTING : OHIB_STATE_RESUMING, NULL,
+		r = ohib_image_set_state(image, on_trial ? OHIB_STATE_REVERTING : OHIB_STATE_RESUMING, why,
 					 &err);
 	begun = !r;
 	if (!r)

@@ -122,7 +122,7 @@ int main(int argc, char **argv)
 	if (o.command && o.image && !strcmp(o.command, "unlock"))
 		return reload_unlock(o.image, o.ask);
 	if (o.command && o.image && !strcmp(o.command, "mark-stale"))
-		return reload_mark_stale(o.image, o.reason, o.discard);
+		return reload_mark_stale(o.image, o.reason, o.discard, o.ask);
 	if (o.command && o.image && !strcmp(o.command, "again"))
 		return reload_again(o.image);
 	if (o.command && o.image && !strcmp(o.command, "attempts"))

@@ -28,7 +28,7 @@ int reload_baseline(void)
 	return RELOAD_UNDONE;
 }
 
-int reload_mark_stale(const char *image, const char *reason, bool discard)
+int reload_mark_stale(const char *image, const char *reason, bool discard, const char *program)
 {
 	struct ohib_image_info info;
 	struct ohib_err err = {};
@@ -43,7 +43,7 @@ int reload_mark_stale(const char *image, const char *reason, bool discard)
 		return RELOAD_UNDONE;
 	}
 	if (info.state == OHIB_STATE_KEEPING)
-		return reload_finish_keep(image);
+		return reload_finish_keep(image, program);
 	if (ohib_state_on_trial(info.state) && !discard && info.attempts < REVERTS_MAX)
 		return RELOAD_TRIAL;
 	key_cache_drop(&info);

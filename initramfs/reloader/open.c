@@ -69,7 +69,7 @@ static int open_keyed(const char *path, const struct key_policy *p, const struct
 
 	if (r)
 		return r;
-	if (!ohib_state_waits(info.state))
+	if (!ohib_state_waits(info.state) && info.state != OHIB_STATE_KEEPING)
 		return -ENODATA;
 	r = key_find(path, p, ask, &keys, err);
 	if (!r)
@@ -77,6 +77,25 @@ static int open_keyed(const char *path, const struct key_policy *p, const struct
 	if (!r && keep && keys && key_cache_put(&info, keys))
 		say("the kernel keeps no keys: what opens the image is asked for again");
 	return r == -ENODATA ? -EBADMSG : r;
+}
+
+/* A word in it that is not understood is no reason to lose the machine, nor to trust any image. */
+static void policy_load(struct key_policy *p)
+{
+	struct ohib_err e = { 0 };
+	int r = key_policy_load(p, &e);
+
+	if (r)
+		say("%s", e.msg);
+	p->demands = r || p->nr;
+}
+
+bool reload_demands_key(void)
+{
+	struct key_policy p;
+
+	policy_load(&p);
+	return p.demands;
 }
 
 int reload_open(const char *path, const char *program, bool keep, struct ohib_image **img,
@@ -88,15 +107,10 @@ int reload_open(const char *path, const char *program, bool keep, struct ohib_im
 		.tty = console >= 0 ? console : isatty(STDIN_FILENO) ? STDIN_FILENO : -1,
 		.give_up = "discard",
 	};
-	struct ohib_err e = { 0 };
 	struct key_policy p;
 	int r;
 
-	/* A word in it that is not understood is no reason to lose the machine, nor to trust any image. */
-	r = key_policy_load(&p, &e);
-	if (r)
-		say("%s", e.msg);
-	p.demands = r || p.nr;
+	policy_load(&p);
 	r = open_keyed(path, &p, &ask, keep, img, err);
 	if (r)
 		return r;

@@ -39,6 +39,8 @@ int reload_attempt(const char *image, bool exact,
  */
 int reload_open(const char *path, const char *program, bool keep, struct ohib_image **img,
 		struct ohib_err *err);
+/* Is no image to be trusted here that is not sealed? */
+bool reload_demands_key(void);
 /* It has failed: say so, and what to exit with. */
 enum reload_exit reload_open_failed(int r, const struct ohib_err *err);
 /* Why an image was not to be opened, in this boot; empty: none was. */
@@ -54,7 +56,8 @@ int reload_unlock(const char *image, const char *program);
 int reload_switch(const char *image);
 int reload_exact(const char *image);
 int reload_baseline(void);
-int reload_mark_stale(const char *image, const char *reason, bool discard);
+/* @program asks for the key of one that is to be merged, NULL: the console. */
+int reload_mark_stale(const char *image, const char *reason, bool discard, const char *program);
 /*
  * An exact resume has failed and was undone: 0 when the machine is to be started anew for another one, under its own
  * kernel if this one is another; else RELOAD_UNDONE.
@@ -63,6 +66,6 @@ int reload_again(const char *image);
 /* Print how many attempts to resume the image were counted; nothing when there were none. */
 int reload_attempts(const char *image);
 /* Finish a merge that a power cut ended: 0, RELOAD_UNMERGED, or RELOAD_TRIAL when it had not begun. */
-int reload_finish_keep(const char *image);
+int reload_finish_keep(const char *image, const char *program);
 /* Watch how full the trial's layer gets, for as long as there is one. */
 int reload_watch(const char *image);

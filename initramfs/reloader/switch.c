@@ -69,11 +69,8 @@ static int commit(void *arg, struct ohib_err *err)
 	int r;
 
 	stage(run, "commit");
-	/* Why an earlier attempt failed is not why a trial ends. */
-	if (run->trial.begun)
-		r = ohib_image_set_state(run->path, OHIB_STATE_TRIAL, "", err);
-	else
-		r = ohib_image_set_state(run->path, OHIB_STATE_SPENT, NULL, err);
+	/* Why an earlier attempt failed is not why a trial ends, and nothing to be told of a switch that was made. */
+	r = ohib_image_set_state(run->path, run->trial.begun ? OHIB_STATE_TRIAL : OHIB_STATE_SPENT, "", err);
 	run->committed = !r;
 	if (!r)
 		watchdog_arm(run->trial.begun ? HANG_ON_TRIAL : HANG_LOST);

@@ -12,6 +12,7 @@
 #include "image/image.h"
 #include "reloader/reloader.h"
 #include "reloader/trial.h"
+#include "unlock/keys.h"
 #include "util/fault.h"
 
 extern char **environ;
@@ -149,28 +150,53 @@ static void progress(u64 left, u64 total)
 	    (unsigned long long)total >> 11);
 }
 
-int reload_finish_keep(const char *image)
+/*
+ * Where only sealed images are trusted, only a sealed one says that its machine was on trial: nobody without its key
+ * can have the disks written to.
+ */
+static int permitted(const char *image, const char *program, struct ohib_image_info *info, struct ohib_err *err)
+{
+	struct ohib_image *img;
+	int r;
+
+	if (!reload_demands_key())
+		return 0;
+	r = reload_open(image, program, true, &img, err);
+	if (r)
+		return r;
+	*info = *ohib_image_info(img);
+	ohib_image_close(img);
+	return info->trial_bytes ? 0 : ohib_err_set(err, -EBADMSG, "%s: the image is of no trial", image);
+}
+
+int reload_finish_keep(const char *image, const char *program)
 {
 	struct ohib_image_info info;
 	struct ohib_err err = { 0 };
+	bool merging = false;
 	int r;
 
 	r = fault_point(FAULT_KEEP_AGAIN, &err);
 	if (!r)
 		r = ohib_image_peek(image, &info, &err);
+	if (!r)
+		r = permitted(image, program, &info, &err);
 	if (!r) {
 		say("merging what the machine wrote since it went on under Linux %s", info.next_kernel);
 		load_modules();
+		merging = true;
 		r = trial_merge_at_boot(image, &info, progress, &err);
 	}
 	if (!r)
 		r = fault_point(FAULT_KEEP_SPENT, &err);
 	if (!r)
 		r = ohib_image_set_state(image, OHIB_STATE_SPENT, NULL, &err);
-	if (!r)
+	if (!r) {
+		key_cache_drop(&info);
 		return 0;
+	}
 	say("%s", err.msg);
-	if (r == -ECANCELED && !ohib_image_move(image, OHIB_STATE_KEEPING, OHIB_STATE_TRIAL, err.msg, NULL))
+	if (merging && r == -ECANCELED && !ohib_image_move(image, OHIB_STATE_KEEPING, OHIB_STATE_TRIAL, err.msg, NULL))
 		return RELOAD_TRIAL;
 	return RELOAD_UNMERGED;
 }

@@ -22,6 +22,7 @@
 #include "util/fault.h"
 
 #define POLL_US 500000
+#define OMIT "/run/sendsigs.omit.d/overlay-trial"
 
 /* On the console and in the kernel's log; the machine's own log takes it from there. */
 static void warn(const char *text)
@@ -77,6 +78,21 @@ static void tell(enum trial_level level, const struct trial_usage *u)
 	warn(text);
 }
 
+/* Of a change of the runlevel, and of whoever ends all processes by name. */
+static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+
+/* sysvinit's scripts leave alone what is named here, when they kill the rest (sendsigs, killprocs). */
+static void stay(void)
+{
+	int fd = open(OMIT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return;
+	if (dprintf(fd, "%d\n", getpid()) < 0)
+		warn("that the watch is to be left alone could not be told");
+	close(fd);
+}
+
 int reload_watch(const char *image)
 {
 	enum trial_level told = TRIAL_EASY, level;
@@ -88,7 +104,9 @@ int reload_watch(const char *image)
 	/* A link to the device may be made anew by udev while it is needed. */
 	if (realpath(image, device))
 		image = device;
-	signal(SIGHUP, SIG_IGN);
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	stay();
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	file_put("/proc/self/oom_score_adj", "-1000\n");
 	if (fault_point(FAULT_TRIAL_WATCHED, &err))
@@ -118,5 +136,6 @@ int reload_watch(const char *image)
 	}
 	if (set)
 		panic_as_before();
+	unlink(OMIT);
 	return 0;
 }

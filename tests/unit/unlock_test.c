@@ -300,6 +300,39 @@ TEST(key_rings)
 	secret_free(keys);
 	key_cache_drop(&info);
 	CHECK(key_find(m.path, &p, &nobody, &keys, &err) < 0);
+	/* something else by the name that a program of a boot would have left */
+	again = word("no keys");
+	CHECK_EQ(key_cache_put(&info, again), 0);
+	secret_free(again);
+	CHECK(key_find(m.path, &p, &nobody, &keys, &err) < 0);
+	CHECK(!keys);
+	key_cache_drop(&info);
+	made_free(&m);
+}
+
+/* What systemd leaves when it has unlocked several disks. */
+TEST(several_in_one_key)
+{
+	static const char both[] = "of another disk\0sesame";
+	const struct key_asking nobody = { .tty = -1, .tries = 1 };
+	struct key_policy p = { 0 };
+	struct ohib_err err = { 0 };
+	struct secret *keys = NULL, *got;
+	struct made_image m;
+
+	if (keyring_read("cryptsetup", &got) != -ENOKEY || keyring_put("cryptsetup", both, sizeof(both) - 1, 60)) {
+		printf("no key rings here, or one that is in use: not tested\n");
+		return;
+	}
+	make(&m);
+	key_policy_add(&p, "keyring:cryptsetup", NULL);
+	CHECK_EQ(key_find(m.path, &p, &nobody, &keys, &err), 0);
+	secret_free(keys);
+	REQUIRE(!keyring_passphrase("cryptsetup", 0, &got));
+	CHECK(got->len == 15 && !memcmp(got->data, "of another disk", 15));
+	secret_free(got);
+	CHECK_EQ(keyring_passphrase("cryptsetup", 2, &got), -ENOKEY);
+	keyring_drop("cryptsetup");
 	made_free(&m);
 }
 
@@ -350,7 +383,7 @@ int main(void)
 	static const struct test_case t[] = {
 		TEST_CASE(words), TEST_CASE(key_file), TEST_CASE(not_sealed), TEST_CASE(terminal),
 		TEST_CASE(terminal_of_who_is_interrupted), TEST_CASE(programs_that_ask),
-		TEST_CASE(key_rings), TEST_CASE(locks_for_a_new_image),
+		TEST_CASE(key_rings), TEST_CASE(several_in_one_key), TEST_CASE(locks_for_a_new_image),
 	};
 	int fd = open("/dev/null", O_RDONLY);
 

@@ -15,9 +15,10 @@ ohib_dracut_stop()
 
 ohib_dracut_pass()
 {
-	ohib_at=$(ohib_find_late "$(ohib_conf_device)") || return 0
-	ohib_pass_by "$ohib_at"
-	case $? in
+	ohib_at=$(ohib_find_late "${ohib_keep:-$(ohib_conf_device)}")
+	ohib_rc=$?
+	[ "$ohib_rc" -ne 0 ] || ohib_pass_by "$ohib_at" || ohib_rc=$?
+	case $ohib_rc in
 	# Whichever entry was chosen: a trial that was not kept is over.
 	10)	ohib_dracut_resume "$ohib_at" exact ;;
 	11)	ohib_dracut_stop ;;
