@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Freezes the file systems on disks, so that their on-disk state is clean and stays as it is from
- * before the memory image is taken until somebody owns the machine again.
+ * before the memory image is taken until somebody owns the machine again: FIFREEZE (fs/super.c, freeze_super)
+ * writes everything back, ext4 then also empties its journal.
  * Reads: /proc/PID/mountinfo of one process for each mount namespace.
- * Context: processes are frozen already. A file system served by a process (FUSE) would wait for it
- * for ever and is never touched.
+ * Context: processes are frozen already.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,35 +19,13 @@
 #include <unistd.h>
 
 #include "capture/parts.h"
+#include "disk/super.h"
 #include "util/cleanup.h"
-
-/*
- * File systems on block devices, and how they end up clean. FIFREEZE (fs/super.c, freeze_super)
- * first writes everything back; ext4 and xfs then also empty their journal. vfat and exfat have no
- * freeze_fs: for them the sync that SNAPSHOT_FREEZE has done is what there is, and as their users
- * are frozen nothing follows it.
- */
-static const struct {
-	const char *type;
-	bool can_freeze;
-} disk_types[] = {
-	{"ext4", true},	    {"ext3", true},  {"ext2", true},   {"xfs", true},
-	{"btrfs", true},    {"f2fs", true},  {"jfs", true},    {"nilfs2", true},
-	{"reiserfs", true}, {"vfat", false}, {"msdos", false}, {"exfat", false},
-};
-
-static int type_find(const char *type)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(disk_types); i++)
-		if (!strcmp(disk_types[i].type, type))
-			return (int)i;
-	return -1;
-}
 
 /* On disks, but behind a device number that says nothing of them. */
 static bool is_volume(const char *type)
 {
-	static const char *const types[] = { "zfs", "ubifs", "bcachefs" };
+	static const char *const types[] = { "btrfs", "zfs", "ubifs", "bcachefs" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (!strcmp(types[i], type))
@@ -117,7 +95,7 @@ static int add(struct disk_fs_list *l, pid_t pid, dev_t dev, const char *type,
 	else
 		snprintf(path, sizeof(path), "%s", mountpoint);
 	fs->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME | O_NONBLOCK);
-	if (fs->fd >= 0 && (fstat(fs->fd, &st) || (st.st_dev != dev && strcmp(type, "btrfs")))) {
+	if (fs->fd >= 0 && (fstat(fs->fd, &st) || st.st_dev != dev)) {
 		close(fs->fd);
 		fs->fd = -1;
 	}
@@ -141,26 +119,23 @@ static int scan_namespace(struct disk_fs_list *l, pid_t pid, bool known, struct 
 		char mountpoint[200], type[16], super[1000];
 		unsigned int major, minor;
 		const char *rest = strstr(line, " - ");
-		int t, r;
+		int r;
 
 		/* 36 35 98:0 /root /mountpoint options… - type source super-options */
 		if (!rest ||
 		    sscanf(line, "%*u %*u %u:%u %*s %199s", &major, &minor, mountpoint) != 3 ||
 		    sscanf(rest, " - %15s %*s %999s", type, super) != 2)
 			continue;
-		t = type_find(type);
-		if (!major && t < 0 && !is_volume(type))
+		if (!major && !is_volume(type))
 			continue; /* on no disk */
-		if (has_option(super, "ro") || !strcmp(type, "fuseblk"))
+		if (has_option(super, "ro"))
 			continue;
 		unescape(mountpoint);
-		if (t < 0)
-			return ohib_err_set(
-				err, -EOPNOTSUPP,
-				"%s: no way is known to freeze a writable %s file system",
-				mountpoint, type);
-		if (!disk_types[t].can_freeze)
-			continue;
+		/* The old kernel goes on with what it has cached: who resumes it has to be able to tell. */
+		if (!super_is_known(type))
+			return ohib_err_set(err, -EOPNOTSUPP, "%s: whether another system has used the %s file system "
+					    "while the machine was off could not be told: unmount it, or mount it "
+					    "read-only", mountpoint, type);
 		if (known)
 			r = find(l, makedev(major, minor))
 				    ? 0

@@ -22,7 +22,7 @@ struct disk_fs_list {
 
 /*
  * Find every writable file system on a disk, in every mount namespace, each once, in mount order.
- * -EOPNOTSUPP, -EBUSY: there is one that cannot be frozen.
+ * -EOPNOTSUPP: there is one that is not compared when the machine is resumed. -EBUSY: it cannot be frozen.
  */
 int disk_fs_scan(struct disk_fs_list *l, struct ohib_err *err);
 /* The processes are frozen now: is it still all? Opens nothing. -EAGAIN. */
