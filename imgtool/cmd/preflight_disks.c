@@ -4,6 +4,7 @@
  * of the next kernel has to put it together again before the reloader mounts anything, and a trial's layer is
  * beside all of it.
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include "dm/dm.h"
 #include "trial/trial.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 /* What the hook has found in the initramfs of the next kernel when it made it. */
 struct boot_disks {
@@ -140,25 +142,59 @@ static void check_trial_in_clear(struct preflight *p, const char *number)
 	       "%s: do without --trial, or give --trial-in-clear if that may be", p->path);
 }
 
+static bool sysfs_line(const char *block, const char *file, char *line, size_t size)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[256];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%.64s/%s", block, file);
+	f = fopen(path, "re");
+	if (!f || !fgets(line, (int)size, f))
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	return true;
+}
+
+/* What somebody has set up and nobody has mounted: no boot makes it again. */
+static void check_by_hand(struct preflight *p, const struct boot_disks *b)
+{
+	DIR *dir = opendir("/sys/class/block");
+	struct dirent *de;
+	char line[300], name[128], object[160];
+
+	while (dir && (de = readdir(dir))) {
+		if (sysfs_line(de->d_name, "loop/backing_file", line, sizeof(line))) {
+			snprintf(object, sizeof(object), "/dev/%.64s", de->d_name);
+			refuse(&p->refusals, 0, "", object, "is set up on %s, which cannot be carried yet: losetup -d "
+			       "%s", line, object);
+		} else if (!strncmp(de->d_name, "nbd", 3) && sysfs_line(de->d_name, "pid", line, sizeof(line))) {
+			snprintf(object, sizeof(object), "/dev/%.64s", de->d_name);
+			refuse(&p->refusals, 0, "", object, "is connected, which cannot be carried yet: nbd-client -d "
+			       "%s", object);
+		} else if (sysfs_line(de->d_name, "dm/uuid", line, sizeof(line)) && !strncmp(line, "CRYPT-", 6) &&
+			   sysfs_line(de->d_name, "dm/name", name, sizeof(name)) && !has_word(b->crypt, name)) {
+			snprintf(object, sizeof(object), "/dev/mapper/%.120s", name);
+			refuse(&p->refusals, 0, "", object, "is open, and the initramfs of Linux %s does not open it: "
+			       "cryptsetup close %s", p->next_kernel, name);
+		}
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* A swap area's device, by its kernel's name. */
 static bool number_of(const char *devname, char number[32])
 {
-	_cleanup_fclose_ FILE *f = NULL;
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/class/block/%.64s/dev", devname);
-	f = fopen(path, "re");
-	if (!f || !fgets(number, 32, f))
-		return false;
-	number[strcspn(number, "\n")] = '\0';
-	return true;
+	return sysfs_line(devname, "dev", number, 32);
 }
 
 void preflight_disks(struct preflight *p, const struct machine *m)
 {
 	struct boot_disks b = { .dm = -1 };
+	_cleanup_free_ char *crash = NULL;
 	const struct m_superblock *sb;
 	char number[32];
+	size_t len;
 
 	kernel_stamp_get(p->next_kernel, "tools", b.tools, sizeof(b.tools));
 	kernel_stamp_get(p->next_kernel, "crypt", b.crypt, sizeof(b.crypt));
@@ -173,6 +209,10 @@ void preflight_disks(struct preflight *p, const struct machine *m)
 	for (size_t i = 0; i < m->system.swaps.n; i++)
 		if (number_of(m->system.swaps.v[i].devname, number))
 			check_stack(p, &b, "swap", number);
+	check_by_hand(p, &b);
+	if (!file_read_all("/sys/kernel/kexec_crash_loaded", &crash, &len) && crash[0] == '1')
+		refuse(&p->warnings, 0, "", "kdump", "the crash kernel that is loaded will not be under Linux %s: have it "
+		       "loaded again then (kdump-config load)", p->next_kernel);
 	if (b.dm >= 0)
 		close(b.dm);
 }

@@ -64,10 +64,23 @@ static void look_into(struct xlate *x, const struct m_mount *mnt, size_t h)
 	x_refuse(x, "%s (\"%s\" is one)", holders[h].reason, l.found);
 }
 
+/* Those of version 1 are in use by processes, or told by nobody. */
+static void cgroups(struct xlate *x)
+{
+	u64 n = x_u64(x, x_addr(x, x_sym(x, "cgrp_dfl_root"), F_CGROOT_CGRP), F_CGROUP_DESCENDANTS);
+
+	if (!n)
+		return;
+	x_object(x, "cgroups");
+	x_refuse(x, "there are %llu below the root of cgroup2, which cannot be carried yet: rmdir removes them",
+		 (unsigned long long)n);
+}
+
 void xlate_kernel_fs(struct xlate *x)
 {
 	struct m_mount *mnt;
 
+	cgroups(x);
 	vec_foreach(mnt, &x->m->mounts)
 		for (size_t h = 0; mnt->sb && h < ARRAY_SIZE(holders); h++)
 			if (!strcmp(mnt->sb->fstype, holders[h].fstype))

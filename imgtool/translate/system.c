@@ -31,6 +31,20 @@ static void time_offsets(struct xlate *x, u64 time_ns)
 				     x_s64(x, time_ns, F_TIMENS_BOOT_NSEC));
 }
 
+/* VT_LOCKSWITCH (drivers/tty/vt/vt_ioctl.c): nobody may be let past a screen that was locked so. */
+static void console_lock(struct xlate *x)
+{
+	u64 at = symbols_addr(x->syms, "vt_dont_switch");
+	u8 locked = 0;
+
+	if (at)
+		x_read(x, at, &locked, sizeof(locked), "vt_dont_switch");
+	if (locked) {
+		x_object(x, "virtual consoles");
+		x_refuse(x, "are locked against switching (VT_LOCKSWITCH), which cannot be carried yet");
+	}
+}
+
 void xlate_system(struct xlate *x)
 {
 	struct m_system *s = &x->m->system;
@@ -48,6 +62,11 @@ void xlate_system(struct xlate *x)
 		pid_max = x_sym(x, "pid_max");
 		x_read(x, pid_max, &s->pid_max, sizeof(s->pid_max), "pid_max");
 	}
+	if (x_has(x, F_PIDNS_BACCT) && x_u64(x, init_pid_ns, F_PIDNS_BACCT)) {
+		x_object(x, "process accounting");
+		x_refuse(x, "is on, which cannot be carried yet: accton off");
+	}
+	console_lock(x);
 	xlate_vdso(x);
 }
 

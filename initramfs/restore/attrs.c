@@ -105,9 +105,27 @@ int attrs_process(struct restore *r, struct rproc *p)
 	return 0;
 }
 
+#define NR_OPEN "/proc/sys/fs/nr_open"
+
+/* A limit may be above what was allowed later: the sysctl goes up for as long as it is set. */
+static int set_limit(pid_t pid, int which, const struct rlimit64 *l)
+{
+	u64 usual = which == RLIMIT_NOFILE ? read_sysctl(NR_OPEN) : 0;
+	int ret;
+
+	if (usual && l->rlim_max > usual)
+		write_sysctl(NR_OPEN, l->rlim_max);
+	ret = prlimit64(pid, (enum __rlimit_resource)which, l, NULL) ? -errno : 0;
+	if (usual && l->rlim_max > usual)
+		write_sysctl(NR_OPEN, usual);
+	return ret;
+}
+
 /* The limits come late: they bind the restore itself. */
 int attrs_limits(struct restore *r, struct rproc *p)
 {
+	int ret;
+
 	for (int i = 0; i < (int)ARRAY_SIZE(p->m->rlimits); i++) {
 		struct rlimit64 l = { p->m->rlimits[i].cur, p->m->rlimits[i].max }, now;
 
@@ -115,8 +133,9 @@ int attrs_limits(struct restore *r, struct rproc *p)
 			continue;
 		if (now.rlim_cur == l.rlim_cur && now.rlim_max == l.rlim_max)
 			continue;
-		if (prlimit64(p->pid, (enum __rlimit_resource)i, &l, NULL))
-			return r_fail_pid(r, p->pid, -errno, "cannot set limit %d", i);
+		ret = set_limit(p->pid, i, &l);
+		if (ret)
+			return r_fail_pid(r, p->pid, ret, "cannot set limit %d", i);
 	}
 	return 0;
 }
@@ -129,22 +148,60 @@ struct sched_attr_v0 {
 	u64 runtime, deadline, period;
 };
 
-static int set_sched(struct restore *r, struct rtask *t)
+static struct sched_attr_v0 sched_of(const struct m_thread *m)
 {
-	const struct m_thread *m = t->m;
-	struct sched_attr_v0 a = {
-		.size = sizeof(a), .policy = m->policy, .flags = m->reset_on_fork | m->dl_flags,
+	return (struct sched_attr_v0){
+		.size = sizeof(struct sched_attr_v0), .policy = m->policy, .flags = m->reset_on_fork | m->dl_flags,
 		.nice = m->nice, .priority = m->rt_priority, .runtime = m->dl_runtime,
 		.deadline = m->dl_deadline, .period = m->dl_period,
 	};
+}
+
+/*
+ * Another kernel may keep more of the processors' time for itself (from 6.12 on for its fair server): all have
+ * theirs at once, and give it back.
+ */
+int attrs_deadline(struct restore *r)
+{
+	struct sched_attr_v0 a, usual = { .size = sizeof(usual), .policy = SCHED_OTHER };
+	struct rproc *p;
+	struct rtask *t;
+	int ret = 0;
+
+	vec_foreach(p, &r->procs) {
+		for (size_t i = 0; p->m && !p->m->zombie && !ret && i < p->tasks.n; i++) {
+			t = p->tasks.v[i];
+			if (!t->m || t->m->policy != SCHED_DEADLINE)
+				continue;
+			a = sched_of(t->m);
+			if (syscall(SYS_sched_setattr, t->tid, &a, 0))
+				ret = r_fail_pid(r, t->tid, -errno, "has no room for its share of processor time "
+						 "(SCHED_DEADLINE) under this kernel");
+		}
+	}
+	vec_foreach(p, &r->procs)
+		for (size_t i = 0; p->m && !p->m->zombie && i < p->tasks.n; i++)
+			if (p->tasks.v[i]->m && p->tasks.v[i]->m->policy == SCHED_DEADLINE)
+				syscall(SYS_sched_setattr, p->tasks.v[i]->tid, &usual, 0);
+	return ret;
+}
+
+static int set_sched(struct restore *r, struct rtask *t)
+{
+	const struct m_thread *m = t->m;
+	struct sched_attr_v0 a = sched_of(m);
 	cpu_set_t have;
+	int ret;
 
 	if (m->policy == SCHED_FIFO || m->policy == SCHED_RR)
 		a.nice = 0;
 	else if (m->slice_ns)	/* kernels before 6.12 have none and do not look */
 		a.runtime = m->slice_ns;
-	if (syscall(SYS_sched_setattr, t->tid, &a, 0))
-		return r_fail_pid(r, t->tid, -errno, "cannot set scheduling policy %u", m->policy);
+	/* What attrs_deadline() gave back is free again at the end of a period: 4 s at most. */
+	for (int tries = 0; (ret = syscall(SYS_sched_setattr, t->tid, &a, 0) ? -errno : 0) == -EBUSY && tries < 100; tries++)
+		usleep(50000);
+	if (ret)
+		return r_fail_pid(r, t->tid, ret, "cannot set scheduling policy %u", m->policy);
 	if (a.nice != m->nice && setpriority(PRIO_PROCESS, (id_t)t->tid, m->nice))
 		return r_fail_pid(r, t->tid, -errno, "cannot set nice %d", m->nice);
 	if (m->ioprio && syscall(SYS_ioprio_set, 1, t->tid, m->ioprio))
@@ -209,6 +266,8 @@ int attrs_last(struct restore *r, struct rtask *t)
 	if (!ret && m->pdeathsig)
 		ret = remote_syscall(t, SYS_prctl, PR_SET_PDEATHSIG, m->pdeathsig);
 	if (!ret && m->rseq) {
+		/* It clears the descriptor of a critical section. */
+		remote_read(t, m->rseq + 8, &t->rseq_cs, sizeof(t->rseq_cs));
 		ret = remote_syscall(t, SYS_rseq, m->rseq, m->rseq_len ? m->rseq_len : 32, 0, m->rseq_sig);
 		if (ret)
 			return r_fail_pid(r, t->tid, (int)ret, "cannot register its rseq area");

@@ -56,7 +56,7 @@ struct restore {
 	int root_fd;			/* O_PATH, the machine's root directory */
 	bool committed, rw;
 	pid_t next_temp_pid;
-	struct rlimit64 init_nofile;
+	struct rlimit64 init_nofile, init_sigpending;
 	struct vdso_plan *vdso;
 	VEC(struct m_file *) opened;	/* with an object of files.c */
 	struct ghost_list *ghosts;
@@ -203,10 +203,16 @@ int tty_sessions(struct restore *r, struct rproc *p);	/* controlling terminal of
 int ttys_open(struct restore *r);
 void ttys_close(struct restore *r);
 int tty_foreground(struct restore *r);
+int attrs_deadline(struct restore *r);			/* before the commit: is the processor time there? */
+u64 read_sysctl(const char *path);			/* 0: not to be read */
+void write_sysctl(const char *path, u64 value);
 int stop_process(struct restore *r, struct rproc *p);
 int thread_park(struct restore *r, struct rtask *t);
 int thread_sleep(struct restore *r, struct rtask *t);
 int thread_set(struct restore *r, struct rtask *t);
+u64 thread_last_mask(const struct rtask *t);		/* the signals that it blocks when it goes on */
+int thread_mask(struct rtask *t, u64 mask);		/* while it is stopped for its tracer */
+int thread_check(struct restore *r);			/* before the commit: CPU state that is not enabled here */
 void thread_time(const struct restore *r, struct rtask *t);	/* the last thing before it is let go */
 u64 thunk_make(struct restore *r, struct rtask *t, struct user_regs_struct *u);
 

@@ -102,6 +102,9 @@ static int open_inotify(struct restore *r, struct m_file *f, int *out)
 	char path[40];
 	int fd, ret = 0;
 
+	if (in->events.n && queue_size() < 0)
+		return r_fail(r, -ERANGE, "an inotify has unread events, and fs.inotify.max_queued_events is more than %d",
+			      QUEUE_MAX);
 	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (fd < 0)
 		return r_fail(r, -errno, "cannot make an inotify");

@@ -21,7 +21,7 @@ void r_progress(struct restore *r, const char *stage, u64 done, u64 total)
 		r->o->progress(r->o->arg, stage, done, total);
 }
 
-static void write_sysctl(const char *path, u64 value)
+void write_sysctl(const char *path, u64 value)
 {
 	FILE *f = fopen(path, "we");
 
@@ -31,7 +31,7 @@ static void write_sysctl(const char *path, u64 value)
 	}
 }
 
-static u64 read_sysctl(const char *path)
+u64 read_sysctl(const char *path)
 {
 	unsigned long long v = 0;
 	FILE *f = fopen(path, "re");
@@ -66,6 +66,8 @@ static int prepare(struct restore *r)
 		lim.rlim_cur = lim.rlim_max = r->init_nofile.rlim_max;
 		prlimit64(1, RLIMIT_NOFILE, &lim, NULL);
 	}
+	/* What is pending of all users comes back as root's, before their own limits bind them. */
+	prlimit64(1, RLIMIT_SIGPENDING, &(struct rlimit64){ RLIM64_INFINITY, RLIM64_INFINITY }, &r->init_sigpending);
 	r->stub = space_find_stub(r);
 	return r->stub ? 0 : r_fail(r, -ENOMEM, "no address is free in all processes");
 }
@@ -134,6 +136,8 @@ static int build(struct restore *r)
 		ret = files_check(r);
 	if (!ret && !r->rw)
 		ret = prctl_check(r);
+	if (!ret && !r->rw)
+		ret = thread_check(r);
 	if (!ret)
 		ret = fault_point(FAULT_TTYS, r->e);
 	if (!ret)
@@ -146,6 +150,8 @@ static int build(struct restore *r)
 		ret = tree_groups(r);
 	if (!ret)
 		ret = tree_check(r);
+	if (!ret)
+		ret = r->rw ? 0 : attrs_deadline(r);
 	if (!ret)
 		ret = shmem_sysv_all(r);
 	if (!ret) {
@@ -177,6 +183,7 @@ static void undo(struct restore *r)
 	remote_syscall(r_leader(r->init), SYS_close, r->ctl_fd);
 	seize_undo(r);
 	prlimit64(1, RLIMIT_NOFILE, &r->init_nofile, NULL);
+	prlimit64(1, RLIMIT_SIGPENDING, &r->init_sigpending, NULL);
 }
 
 /*

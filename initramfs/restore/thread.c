@@ -3,6 +3,7 @@
  * A thread's last state: how it goes on from where it was frozen, its registers, its mask.
  * Context: everything else of its process is done; after thread_go it runs.
  */
+#include <cpuid.h>
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
@@ -53,6 +54,37 @@ static int set_xstate(struct restore *r, struct rtask *t)
 	iov = (struct iovec){ buf, have.iov_len };
 	if (ptrace(PTRACE_SETREGSET, t->tid, NT_X86_XSTATE, &iov))
 		return r_fail_pid(r, t->tid, -errno, "its FPU state is not accepted");
+	return 0;
+}
+
+/* XCR0: what the kernel has enabled (Intel SDM, XGETBV); 0: no XSAVE. */
+static u64 enabled_components(void)
+{
+	u32 a, b, c, d;
+
+	__cpuid(1, a, b, c, d);
+	if (!(c & bit_OSXSAVE))
+		return 0;
+	__asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+	return a | (u64)d << 32;
+}
+
+int thread_check(struct restore *r)
+{
+	u64 can = enabled_components(), bv;
+	struct m_process *p;
+	struct m_thread *t;
+
+	vec_foreach(p, &r->m->processes) {
+		vec_foreach(t, &p->threads) {
+			if (!t->xsave || t->xsave_len < XSAVE_MIN)
+				continue;
+			memcpy(&bv, (const u8 *)t->xsave + XSAVE_HDR, sizeof(bv));
+			if (can && bv & ~can)
+				return r_fail_pid(r, t->tid, -EOPNOTSUPP, "uses CPU state (XSAVE components %#llx) that "
+						  "this kernel has not enabled", (unsigned long long)(bv & ~can));
+		}
+	}
 	return 0;
 }
 
@@ -227,8 +259,6 @@ int thread_sleep(struct restore *r, struct rtask *t)
 	s64 code;
 
 	*u = m->regs;
-	if (m->rseq)
-		remote_read(t, m->rseq + 8, &t->rseq_cs, sizeof(t->rseq_cs));
 	switch (m->entry) {
 	case M_ENTRY_USER:
 		u->orig_rax = ~0ull;
@@ -270,14 +300,23 @@ int thread_park(struct restore *r, struct rtask *t)
 	return ret ? r_fail_pid(r, t->tid, ret, "cannot be stopped for the last time") : 0;
 }
 
+u64 thread_last_mask(const struct rtask *t)
+{
+	return t->m->restore_sigmask ? t->m->saved_sigmask : t->m->sigmask;
+}
+
+int thread_mask(struct rtask *t, u64 mask)
+{
+	return ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(mask), &mask) ? -errno : 0;
+}
+
 /* Context: parked. */
 int thread_set(struct restore *r, struct rtask *t)
 {
 	const struct m_thread *m = t->m;
-	u64 mask = m->restore_sigmask ? m->saved_sigmask : m->sigmask;
 	int ret;
 
-	/* Our own calls made the kernel forget the critical section it was in. */
+	/* The registration made the kernel forget the critical section it was in: attrs_last(). */
 	if (m->rseq && t->rseq_cs)
 		remote_write(t, m->rseq + 8, &t->rseq_cs, sizeof(t->rseq_cs));
 	ret = set_xstate(r, t);
@@ -285,7 +324,7 @@ int thread_set(struct restore *r, struct rtask *t)
 		return ret;
 	if (ptrace(PTRACE_SETREGS, t->tid, NULL, &t->last))
 		return r_fail_pid(r, t->tid, -errno, "its registers are not accepted");
-	if (ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(mask), &mask))
-		return r_fail_pid(r, t->tid, -errno, "its signal mask is not accepted");
-	return 0;
+	/* One that is stopped gets it with the stop. */
+	ret = t->proc->m->stopped ? 0 : thread_mask(t, thread_last_mask(t));
+	return ret ? r_fail_pid(r, t->tid, ret, "its signal mask is not accepted") : 0;
 }

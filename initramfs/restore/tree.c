@@ -300,6 +300,9 @@ static int end_process(struct rproc *p, int status)
 {
 	int sig = status & 0x7f, ret;
 
+	/* The handler of core dumps has seen it end once. */
+	if (sig)
+		remote_syscall(r_leader(p), SYS_prctl, PR_SET_DUMPABLE, 0);
 	ret = remote_exit(r_leader(p), status >> 8 & 0xff, sig);
 	p->gone = !ret;
 	return ret;

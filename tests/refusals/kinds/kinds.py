@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 
 from refused import refusals
@@ -280,6 +281,20 @@ def idmapped():
         os.waitpid(pid, 0)
 
 
+def accounting():
+    path = os.path.join(STATE, "accounting")
+    open(path, "w", encoding="ascii").close()
+    return path.encode()
+
+
+def loop():
+    """A loop device that nobody mounts."""
+    path = os.path.join(STATE, "looped")
+    with open(path, "wb") as out:
+        out.truncate(1 << 20)
+    subprocess.run(["losetup", "-f", path], check=True)
+
+
 def user_key(name, seconds):
     """A key of the user; 0 seconds: for good. What has expired the kernel collects minutes later."""
     user_ring, set_timeout = -4, 15
@@ -371,6 +386,9 @@ def start():
         else:
             missing.append(f"{name} cannot be made: {said[1:]}")
     idmapped()
+    call(163, accounting())
+    loop()
+    os.makedirs("/sys/fs/cgroup/of-nobody")
     user_key(b"overlayctl-stays", 0)
     user_key(b"overlayctl-expires", 1)
     with open(NOTES, "w", encoding="ascii") as out:
@@ -391,11 +409,15 @@ def verify():
             wrong.append(f"{name}: PID {pid} is refused for {reasons or 'nothing'}")
         if not os.path.exists(f"/proc/{pid}"):
             wrong.append(f"{name}: PID {pid} is gone")
-    if not any("/idmapped" in row["object"] and "idmapped" in row["reason"] for row in told):
-        wrong.append("the idmapped mount is refused for nothing")
+    for thing, reason in ("/idmapped", "idmapped"), ("accounting", "is on"), ("/dev/loop", "set up"), ("cgroups", "below the root"):
+        if not any(thing in row["object"] and reason in row["reason"] for row in told):
+            wrong.append(f"{thing} is refused for nothing")
     keys = [row["reason"] for row in told if "key ring" in row["object"]]
     if len(keys) != 1 or "overlayctl-stays" not in keys[0]:
         wrong.append(f"of the keys one stays and one has expired; refused is {keys}")
+    # the machine is to be shut down cleanly
+    call(163, 0)
+    subprocess.run(["losetup", "-D"], check=True)
     if wrong:
         sys.exit("\n".join(wrong))
     print(f"{len(pids)} kinds are refused, and the processes are there: {', '.join(sorted(pids))}")
