@@ -195,8 +195,7 @@ def answers(meta):
     """What is to be typed when the machine asks for its disk's passphrase."""
     if not meta.get("passphrase"):
         return []
-    # of initramfs-tools, of decrypt_keyctl, of dracut
-    return [(r"Please unlock disk|Caching passphrase|Password \(/dev|Enter passphrase for /dev", meta["passphrase"])]
+    return [("Please unlock disk|Caching passphrase", meta["passphrase"])]
 
 
 def work_bare(disk, folder, log, agent, texts=(), tree=None, target=None, in_place=False):
