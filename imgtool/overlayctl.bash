@@ -20,7 +20,7 @@ _overlayctl()
 		words='--size= --help' ;;
 	*:image:place) words=$common ;;
 	*:image:verify) words="$common $keys --json --threads= --random=" ;;
-	*:image:section) words="$common $keys kallsyms btf vmcoreinfo config ghosts pfn-index snapshot-header" ;;
+	*:image:section) words="$common $keys kallsyms btf vmcoreinfo config ghosts pfn-index snapshot-header swap-key" ;;
 	*:check:*) words="$common --json --next-kernel --trial --trial-size= --trial-in-clear" ;;
 	*:hibernate:*) words="$common $keys --next-kernel --trial --trial-size= --trial-in-clear --reboot --kexec --threads= --chunk-pages= --acceleration=" ;;
 	*:status:*) words="$common --json" ;;

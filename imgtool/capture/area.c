@@ -260,10 +260,10 @@ static bool is_mine(const struct area *a)
 	return mine;
 }
 
-int area_tell(const struct area *a, const u8 *key, struct json_object *config, struct ohib_err *err)
+int area_tell(const struct area *a, bool encrypted, struct json_object *config, struct ohib_err *err)
 {
 	struct json_object *list = json_object_object_get(config, "swap_areas"), *o;
-	char node[80] = "", hex[2 * XTS_KEY_BYTES + 1];
+	char node[80] = "";
 
 	if (!dm_find(DM_AREA, node) || !is_mine(a))
 		return ohib_err_set(err, -ENODEV, "the swap area on the overlay device is gone, or another one");
@@ -272,11 +272,7 @@ int area_tell(const struct area *a, const u8 *key, struct json_object *config, s
 		if (strcmp(json_object_get_string(json_object_object_get(o, "path")), node))
 			continue;
 		json_object_object_add(o, "offset", json_object_new_int64((int64_t)a->offset));
-		if (key) {
-			key_hex(key, hex);
-			json_object_object_add(o, "key", json_object_new_string(hex));
-			explicit_bzero(hex, sizeof(hex));
-		}
+		json_object_object_add(o, "encrypted", json_object_new_boolean(encrypted));
 		return 0;
 	}
 	return ohib_err_set(err, -ENODEV, "the swap area on %s is not in use any more", node);

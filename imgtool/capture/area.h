@@ -57,7 +57,7 @@ int area_end(struct ohib_err *err);
 bool area_find(char node[80], u64 *used);
 
 /*
- * Into "swap_areas" of the configuration (swap/swap.h): where on the overlay device the area is, and its key.
+ * Into "swap_areas" of the configuration (swap/swap.h): where on the overlay device the area is.
  * Processes are frozen. -ENODEV: it is not the one that was made.
  */
-int area_tell(const struct area *a, const u8 *key, struct json_object *config, struct ohib_err *err);
+int area_tell(const struct area *a, bool encrypted, struct json_object *config, struct ohib_err *err);

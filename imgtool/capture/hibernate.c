@@ -230,7 +230,9 @@ static int freeze(struct run *run, struct ohib_err *err)
 		r = run->config ? 0 : -ENOMEM;
 	}
 	if (!r && run->area)
-		r = area_tell(&o->area, area_key(run), run->config, err);
+		r = area_tell(&o->area, run->area_key, run->config, err);
+	if (!r && run->area_key)
+		r = ohib_writer_section(run->writer, OHIB_SEC_SWAP_KEY, run->area_key->data, XTS_KEY_BYTES, false, err);
 	if (!r)
 		r = fault_point(FAULT_CONFIG, err);
 	if (!r && o->config)

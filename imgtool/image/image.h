@@ -18,6 +18,7 @@ enum ohib_section {
 	OHIB_SEC_VMCOREINFO = 5,	/* the VMCOREINFO note's text, from /proc/kcore */
 	OHIB_SEC_CONFIG = 6,		/* JSON: configuration state and the capture's own facts */
 	OHIB_SEC_GHOSTS = 7,		/* contents of unlinked and replaced files */
+	OHIB_SEC_SWAP_KEY = 8,		/* key of the swap area on the overlay device (seal/xts.h); only where it is encrypted */
 	OHIB_SEC_MAX = 16,
 };
 
@@ -56,6 +57,7 @@ const char *ohib_state_name(enum ohib_state s);
 const char *ohib_section_name(enum ohib_section id);
 
 struct ohib_image;
+struct secret;
 
 /* The old machine is in it and can be brought up by the next boot. */
 bool ohib_state_waits(enum ohib_state s);
@@ -84,6 +86,12 @@ int ohib_image_set_cache(struct ohib_image *img, size_t bytes, struct ohib_err *
 /* Whole section, uncompressed and checked, to be freed by the caller; -ENODATA: not in the image. */
 int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data, size_t *len,
 		       struct ohib_err *err);
+
+/*
+ * The same for a key: no copy of it stays but @out. Only what was stored uncompressed and is no longer than a page:
+ * else -EBADMSG.
+ */
+int ohib_image_section_secret(struct ohib_image *img, enum ohib_section id, struct secret **out, struct ohib_err *err);
 
 /* How long a section is, as it is and as it is stored; -ENODATA: not in the image. */
 int ohib_image_section_size(const struct ohib_image *img, enum ohib_section id, u64 *raw, u64 *stored);

@@ -29,6 +29,7 @@ static const char *const section_names[OHIB_SEC_MAX] = {
 	[OHIB_SEC_VMCOREINFO] = "vmcoreinfo",
 	[OHIB_SEC_CONFIG] = "config",
 	[OHIB_SEC_GHOSTS] = "ghosts",
+	[OHIB_SEC_SWAP_KEY] = "swap-key",
 };
 
 const char *ohib_section_name(enum ohib_section id)
@@ -378,15 +379,13 @@ int ohib_image_set_cache(struct ohib_image *img, size_t bytes, struct ohib_err *
 	return 0;
 }
 
-int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data, size_t *len,
-		       struct ohib_err *err)
+/* As it is stored, opened; freed with image_pages_free(…, e->stored_len). */
+static int section_read(struct ohib_image *img, enum ohib_section id, const struct ohib_section_entry **entry,
+			u8 **stored, struct ohib_err *err)
 {
 	const struct ohib_section_entry *e = section_find(img, id);
 	const char *name = ohib_section_name(id);
-	_cleanup_free_ u8 *raw = NULL;
 	struct protection p = { .part = SEAL_SECTION, .number = id };
-	u8 *stored = NULL;
-	int r;
 
 	if (!e)
 		return ohib_err_set(err, -ENODATA, "%s: the image has no section %s", img->dev.path,
@@ -394,7 +393,19 @@ int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data
 	p.early = e->flags & OHIB_SECTION_EARLY;
 	p.check = &e->check;
 	p.nonce = &e->nonce;
-	r = part_read(img, name, e->offset, e->stored_len, &p, &stored, err);
+	*entry = e;
+	return part_read(img, name, e->offset, e->stored_len, &p, stored, err);
+}
+
+int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data, size_t *len,
+		       struct ohib_err *err)
+{
+	const struct ohib_section_entry *e;
+	const char *name = ohib_section_name(id);
+	_cleanup_free_ u8 *raw = NULL;
+	u8 *stored = NULL;
+	int r = section_read(img, id, &e, &stored, err);
+
 	if (r)
 		return r;
 	raw = malloc(e->raw_len + 1);
@@ -415,6 +426,28 @@ int ohib_image_section(struct ohib_image *img, enum ohib_section id, void **data
 	*len = e->raw_len;
 	*data = no_free_ptr(raw);
 	return 0;
+}
+
+int ohib_image_section_secret(struct ohib_image *img, enum ohib_section id, struct secret **out, struct ohib_err *err)
+{
+	const struct ohib_section_entry *e;
+	u8 *stored = NULL;
+	int r = section_read(img, id, &e, &stored, err);
+
+	if (r)
+		return r;
+	*out = NULL;
+	if (!(e->flags & OHIB_SECTION_RAW) || e->raw_len > OHIB_PAGE_SIZE)
+		r = ohib_err_set(err, -EBADMSG, "%s: section %s is no key", img->dev.path, ohib_section_name(id));
+	else if (!(*out = secret_create(e->raw_len)))
+		r = ohib_err_set(err, -ENOMEM, "section %s: no memory that can be locked", ohib_section_name(id));
+	if (!r) {
+		memcpy((*out)->data, stored, e->raw_len);
+		(*out)->len = e->raw_len;
+	}
+	explicit_bzero(stored, e->stored_len);
+	image_pages_free(stored, e->stored_len);
+	return r;
 }
 
 int ohib_image_section_size(const struct ohib_image *img, enum ohib_section id, u64 *raw,

@@ -20,6 +20,7 @@
 #include "util/arena.h"
 #include "util/vec.h"
 
+struct secret;
 struct swap_reader;
 
 struct machine {
@@ -45,4 +46,5 @@ struct machine {
 	int (*read_page)(void *arg, const struct m_page_src *src, void *buf);
 	void *read_page_arg;
 	struct swap_reader *swap;	/* read_page's own, for M_PAGE_SWAP */
+	struct secret *swap_key;	/* its own too: of encrypted areas; NULL: not known */
 };

@@ -22,8 +22,7 @@ struct m_swap_area {
 	bool file;
 	bool passing;		/* was there for the hibernation alone: read, but not to be swapped on */
 	u64 first_block;	/* of a passing one, on its device; extents count from the device's beginning */
-	u8 key[64];		/* it was encrypted: see seal/xts.h */
-	bool has_key;
+	bool encrypted;		/* see seal/xts.h */
 	s32 prio;
 	u32 swapon_flags;	/* SWAP_FLAG_* that bring priority and discarding back */
 	u64 pages;		/* slots, the header's among them */

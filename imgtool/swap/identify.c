@@ -103,16 +103,8 @@ static bool move_extents(struct m_swap_area *a, s64 offset)
 /* False: not what area_tell() writes. */
 static bool apply_passing(struct m_swap_area *a, struct json_object *o, struct json_object *offset)
 {
-	struct json_object *key;
-
 	a->passing = true;
-	if (json_object_object_get_ex(o, "key", &key)) {
-		const char *hex = json_object_get_string(key);
-
-		a->has_key = hex && parse_hex(hex, a->key, sizeof(a->key));
-		if (!a->has_key)
-			return false;
-	}
+	a->encrypted = json_object_get_boolean(json_object_object_get(o, "encrypted"));
 	return json_object_is_type(offset, json_type_int) && move_extents(a, json_object_get_int64(offset));
 }
 

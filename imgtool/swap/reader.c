@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "seal/secret.h"
 #include "seal/xts.h"
 #include "swap/header.h"
 #include "swap/swap.h"
@@ -21,6 +22,7 @@
 
 struct swap_reader {
 	const struct m_system *s;
+	const struct secret *key;	/* of encrypted areas; NULL: not known */
 	int fds[AREAS_MAX];	/* by position in s->swaps; -1: not looked for yet */
 	struct xts *xts[AREAS_MAX];	/* of encrypted areas, likewise; NULL: not made yet */
 	u8 *window;		/* WINDOW pages, aligned */
@@ -28,7 +30,7 @@ struct swap_reader {
 	u64 first, nr;		/* slots */
 };
 
-int swap_reader_create(const struct m_system *s, struct swap_reader **out)
+int swap_reader_create(const struct m_system *s, const struct secret *key, struct swap_reader **out)
 {
 	struct swap_reader *r = calloc(1, sizeof(*r));
 
@@ -39,6 +41,7 @@ int swap_reader_create(const struct m_system *s, struct swap_reader **out)
 		return -ENOMEM;
 	}
 	r->s = s;
+	r->key = key;
 	for (size_t i = 0; i < AREAS_MAX; i++)
 		r->fds[i] = -1;
 	*out = r;
@@ -100,12 +103,14 @@ static ssize_t read_blocks(struct swap_reader *r, const struct m_swap_area *a, i
 	if (got < 0)
 		return -errno;
 	got -= got % (ssize_t)OHIB_PAGE_SIZE;
-	if (!a->has_key)
+	if (!a->encrypted)
 		return got;
 	if (block < a->first_block)
 		return -EINVAL;
+	if (!r->key || r->key->len != XTS_KEY_BYTES)
+		return -ENOKEY;
 	if (!*xts)
-		ret = xts_create(a->key, xts);
+		ret = xts_create(r->key->data, xts);
 	if (!ret)
 		ret = xts_decrypt(*xts, (block - a->first_block) * (OHIB_PAGE_SIZE / 512), r->window, (size_t)got);
 	return ret ? ret : got;
@@ -245,6 +250,14 @@ int swap_read(struct swap_reader *r, u32 type, u64 offset, void *page, struct oh
 	return 0;
 }
 
+void swap_forget(struct machine *m)
+{
+	swap_reader_destroy(m->swap);
+	m->swap = NULL;
+	secret_free(m->swap_key);
+	m->swap_key = NULL;
+}
+
 struct check {
 	bool seen[AREAS_MAX];
 };
@@ -260,7 +273,7 @@ static void check_page(struct machine *m, struct check *c, const struct m_page *
 		return;
 	if (page->src.swap_type < AREAS_MAX)
 		c->seen[page->src.swap_type] = true;
-	r = m->swap ? 0 : swap_reader_create(&m->system, &m->swap);
+	r = m->swap ? 0 : swap_reader_create(&m->system, m->swap_key, &m->swap);
 	if (!r)
 		r = swap_read(m->swap, page->src.swap_type, page->src.where, buf, &err);
 	if (r)

@@ -127,7 +127,7 @@ static int read_page(void *arg, const struct m_page_src *src, void *buf)
 	case M_PAGE_PFN:
 		return view_read_pfn(p->v, src->where, buf);
 	case M_PAGE_SWAP:
-		r = p->m->swap ? 0 : swap_reader_create(&p->m->system, &p->m->swap);
+		r = p->m->swap ? 0 : swap_reader_create(&p->m->system, p->m->swap_key, &p->m->swap);
 		return r ? r : swap_read(p->m->swap, src->swap_type, src->where, buf, NULL);
 	}
 	return -EINVAL;
@@ -259,6 +259,7 @@ static u64 json_u64(struct json_object *root, const char *key)
 static int check_beside_memory(struct ohib_image *img, struct machine *m, bool no_pages,
 			       struct ohib_err *err)
 {
+	struct ohib_err own = { 0 };
 	struct ghosts *g;
 	int r = ghosts_from_image(img, &g, err);
 
@@ -266,6 +267,9 @@ static int check_beside_memory(struct ohib_image *img, struct machine *m, bool n
 		return r;
 	ghosts_check(g, m);
 	ghosts_free(g);
+	r = ohib_image_section_secret(img, OHIB_SEC_SWAP_KEY, &m->swap_key, &own);
+	if (r && r != -ENODATA)
+		return ohib_err_set(err, r, "%s", own.msg);
 	if (!no_pages)
 		swap_areas_check(m);
 	return 0;
@@ -386,7 +390,7 @@ void machine_free(struct machine *m)
 	vec_free(&m->pipes);
 	vec_free(&m->socks);
 	vec_free(&m->sysv_shms);
-	swap_reader_destroy(m->swap);
+	swap_forget(m);
 	for (size_t i = 0; i < m->system.swaps.n; i++)
 		vec_free(&m->system.swaps.v[i].extents);
 	vec_free(&m->system.swaps);

@@ -18,6 +18,7 @@
 #include "reloader/trial.h"
 #include "restore/restore.h"
 #include "restore/watchdog.h"
+#include "swap/swap.h"
 #include "translate/translate.h"
 #include "util/fault.h"
 
@@ -109,6 +110,7 @@ static int settle(void *arg, struct ohib_err *err)
 	stage(run, "settle");
 	/* All is out of the image, and what comes next may page out. */
 	reload_forget_keys(run->img);
+	swap_forget(run->m);
 	if (run->trial.begun)
 		reload_trial_settle(run->m);
 	r = configure_settle(&run->config, err);

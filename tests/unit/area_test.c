@@ -94,7 +94,7 @@ TEST(none)
 	json_object_object_add(config, "swap_areas", json_object_new_array());
 	CHECK(!area_find(node, &used));
 	CHECK_EQ(area_end(&err), 0);
-	CHECK_EQ(area_tell(&a, NULL, config, &err), -ENODEV);
+	CHECK_EQ(area_tell(&a, false, config, &err), -ENODEV);
 	json_object_put(config);
 }
 

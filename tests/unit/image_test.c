@@ -6,6 +6,7 @@
 #include "test.h"
 #include "image_make.h"
 #include "image/state.h"
+#include "seal/secret.h"
 
 #define SIZE (24u << 20)
 
@@ -105,6 +106,7 @@ TEST(info_and_sections)
 	struct ohib_err err = { 0 };
 	struct ohib_image *img;
 	const struct ohib_image_info *info;
+	struct secret *key;
 	void *data;
 	size_t len;
 
@@ -127,6 +129,12 @@ TEST(info_and_sections)
 	CHECK_EQ(ohib_image_section(img, OHIB_SEC_VMCOREINFO, &data, &len, &err), 0);
 	CHECK_STR(data, "A=1\n");
 	free(data);
+	CHECK_EQ(ohib_image_section_secret(img, OHIB_SEC_VMCOREINFO, &key, &err), 0);
+	CHECK(key && key->len == 4 && !memcmp(key->data, "A=1\n", 4));
+	secret_free(key);
+	CHECK_EQ(ohib_image_section_secret(img, OHIB_SEC_KALLSYMS, &key, &err), -EBADMSG);
+	CHECK(!key);
+	CHECK_EQ(ohib_image_section_secret(img, OHIB_SEC_SWAP_KEY, &key, &err), -ENODATA);
 	CHECK_EQ(ohib_image_section(img, OHIB_SEC_GHOSTS, &data, &len, &err), -ENODATA);
 	ohib_err_clear(&err);
 	CHECK_EQ(ohib_image_verify(img, 2, &err), 0);

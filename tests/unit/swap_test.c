@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "seal/secret.h"
 #include "seal/xts.h"
 #include "swap/swap.h"
 #include "test.h"
@@ -79,7 +80,7 @@ TEST(every_slot)
 	u64 got;
 
 	make_area(&s);
-	REQUIRE(!swap_reader_create(&s, &r));
+	REQUIRE(!swap_reader_create(&s, NULL, &r));
 	for (u64 n = 1; n < 2 * SLOTS; n++) {
 		u64 slot = n < SLOTS ? n : 1 + n * 7 % (SLOTS - 1);
 
@@ -103,7 +104,7 @@ TEST(another_area_is_not_read)
 
 	make_area(&s);
 	s.swaps.v[0].uuid[3] ^= 1;
-	REQUIRE(!swap_reader_create(&s, &r));
+	REQUIRE(!swap_reader_create(&s, NULL, &r));
 	CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
 	s.swaps.v[0].uuid[3] ^= 1;
 	s.swaps.v[0].pages--;
@@ -137,7 +138,7 @@ TEST(uuid_from_json)
 	free_area(&s);
 }
 
-static void apply(struct m_system *s, const char *uuid_byte, s64 offset, const char *key_hex, int times)
+static void apply(struct m_system *s, const char *uuid_byte, s64 offset, bool encrypted, int times)
 {
 	struct json_object *list = json_object_new_array(), *o;
 	char uuid[33] = "";
@@ -149,8 +150,7 @@ static void apply(struct m_system *s, const char *uuid_byte, s64 offset, const c
 		json_object_object_add(o, "path", json_object_new_string(path));
 		json_object_object_add(o, "uuid", json_object_new_string(uuid));
 		json_object_object_add(o, "offset", json_object_new_int64(offset));
-		if (key_hex)
-			json_object_object_add(o, "key", json_object_new_string(key_hex));
+		json_object_object_add(o, "encrypted", json_object_new_boolean(encrypted));
 		json_object_array_add(list, o);
 	}
 	s->swaps.v[0].has_uuid = false;
@@ -169,9 +169,9 @@ TEST(on_another_device)
 
 	REQUIRE(make_device(BEHIND, 0xa5, NULL));
 	make_area(&s);
-	apply(&s, "a5", BEHIND * OHIB_PAGE_SIZE, NULL, 1);
+	apply(&s, "a5", BEHIND * OHIB_PAGE_SIZE, false, 1);
 	CHECK(s.swaps.v[0].passing && s.swaps.v[0].has_uuid);
-	REQUIRE(!swap_reader_create(&s, &r));
+	REQUIRE(!swap_reader_create(&s, NULL, &r));
 	for (u64 slot = 1; slot < SLOTS; slot++) {
 		CHECK_EQ(swap_read(r, 3, slot, page, NULL), 0);
 		memcpy(&got, page, sizeof(got));
@@ -182,20 +182,20 @@ TEST(on_another_device)
 
 	/* said twice it has not moved twice; the other one's UUID is not there */
 	make_area(&s);
-	apply(&s, "a5", BEHIND * OHIB_PAGE_SIZE, NULL, 2);
+	apply(&s, "a5", BEHIND * OHIB_PAGE_SIZE, false, 2);
 	CHECK_EQ(s.swaps.v[0].extents.v[1].start_block, BEHIND + 2);
 	memset(s.swaps.v[0].uuid, 0x5a, 16);
-	REQUIRE(!swap_reader_create(&s, &r));
+	REQUIRE(!swap_reader_create(&s, NULL, &r));
 	CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
 	swap_reader_destroy(r);
 	free_area(&s);
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		make_area(&s);
-		apply(&s, "5a", bad[i], NULL, 1);
+		apply(&s, "5a", bad[i], false, 1);
 		CHECK(s.swaps.v[0].passing && !s.swaps.v[0].has_uuid);
 		CHECK_EQ(s.swaps.v[0].extents.v[1].start_block, 2);
-		REQUIRE(!swap_reader_create(&s, &r));
+		REQUIRE(!swap_reader_create(&s, NULL, &r));
 		CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
 		swap_reader_destroy(r);
 		free_area(&s);
@@ -204,22 +204,23 @@ TEST(on_another_device)
 
 TEST(encrypted)
 {
-	char hex[2 * sizeof(key) + 1];
+	struct secret *s_key = secret_create(XTS_KEY_BYTES);
 	u8 page[OHIB_PAGE_SIZE];
 	struct m_system s = {};
 	struct swap_reader *r;
 	struct xts *x;
 	u64 got;
 
-	for (size_t i = 0; i < sizeof(key); i++)
-		sprintf(hex + 2 * i, "%02x", key[i]);
+	REQUIRE(s_key);
+	memcpy(s_key->data, key, sizeof(key));
+	s_key->len = sizeof(key);
 	REQUIRE(!xts_create(key, &x));
 	REQUIRE(make_device(2 * BEHIND, 0xcc, x));
 	xts_free(x);
 	make_area(&s);
-	apply(&s, "cc", 2 * BEHIND * OHIB_PAGE_SIZE, hex, 1);
-	CHECK(s.swaps.v[0].has_key && s.swaps.v[0].has_uuid);
-	REQUIRE(!swap_reader_create(&s, &r));
+	apply(&s, "cc", 2 * BEHIND * OHIB_PAGE_SIZE, true, 1);
+	CHECK(s.swaps.v[0].encrypted && s.swaps.v[0].has_uuid);
+	REQUIRE(!swap_reader_create(&s, s_key, &r));
 	for (u64 slot = 1; slot < SLOTS; slot++) {
 		CHECK_EQ(swap_read(r, 3, slot, page, NULL), 0);
 		memcpy(&got, page, sizeof(got));
@@ -227,20 +228,28 @@ TEST(encrypted)
 		CHECK_EQ(page[4095], slot & 0xff);
 	}
 	swap_reader_destroy(r);
-	free_area(&s);
 
-	/* with another key, or none, it is not found; half a key is none */
-	for (int i = 0; i < 3; i++) {
-		make_area(&s);
-		hex[0] = '0';
-		hex[i == 2 ? 64 : 128] = '\0';
-		apply(&s, "cc", 2 * BEHIND * OHIB_PAGE_SIZE, i == 1 ? NULL : hex, 1);
-		CHECK_EQ(s.swaps.v[0].has_uuid, i != 2);
-		REQUIRE(!swap_reader_create(&s, &r));
+	/* without it, with half of it or another one it is not found */
+	REQUIRE(!swap_reader_create(&s, NULL, &r));
+	CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
+	swap_reader_destroy(r);
+	for (int i = 0; i < 2; i++) {
+		s_key->len = i ? XTS_KEY_BYTES : XTS_KEY_BYTES / 2;
+		s_key->data[0] ^= (u8)i;
+		REQUIRE(!swap_reader_create(&s, s_key, &r));
 		CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
 		swap_reader_destroy(r);
-		free_area(&s);
 	}
+	free_area(&s);
+
+	/* nor is it when it was not said that it is encrypted */
+	make_area(&s);
+	apply(&s, "cc", 2 * BEHIND * OHIB_PAGE_SIZE, false, 1);
+	REQUIRE(!swap_reader_create(&s, s_key, &r));
+	CHECK_EQ(swap_read(r, 3, 1, page, NULL), -ENODEV);
+	swap_reader_destroy(r);
+	free_area(&s);
+	secret_free(s_key);
 }
 
 int main(void)

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "seal/secret.h"
+#include "seal/xts.h"
 #include "swap/swap.h"
 #include "util/types.h"
 
@@ -70,6 +72,7 @@ static void apply(struct m_system *s, const u8 *text, size_t len)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
+	static struct secret *key;
 	static int fd = -1;
 	struct m_swap_area a = { .has_uuid = true, .path = (char *)"/dev/swap" };
 	struct m_system s = { 0 };
@@ -80,6 +83,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	size_t nr;
 
 	if (fd < 0) {
+		key = secret_create(XTS_KEY_BYTES);
+		if (!key)
+			abort();
+		memset(key->data, 0x5c, XTS_KEY_BYTES / 2);
+		key->len = XTS_KEY_BYTES;
 		fd = mkstemp(path);
 		atexit(remove_device);
 		if (fd < 0)
@@ -103,7 +111,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		abort();
 	apply(&s, text, take(&data, &size, text, in.json_len));
 	make_device(fd, &in, data, size);
-	if (!swap_reader_create(&s, &r)) {
+	if (!swap_reader_create(&s, key, &r)) {
 		for (size_t i = 0; i < nr; i++)
 			swap_read(r, i % 4 == 3 ? in.type + 1u : in.type, slots[i], page, NULL);
 		swap_reader_destroy(r);
