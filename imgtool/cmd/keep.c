@@ -82,8 +82,8 @@ int cmd_keep(int argc, char **argv)
 	signal(SIGHUP, SIG_IGN);
 	if (!r)
 		r = fault_point(FAULT_KEEP, &err);
-	if (!r && info.state == OHIB_STATE_TRIAL)
-		r = ohib_image_move(path, OHIB_STATE_TRIAL, OHIB_STATE_KEEPING, NULL, &err);
+	if (!r)
+		r = ohib_image_move(path, info.state, OHIB_STATE_KEEPING, NULL, &err);
 	if (!r)
 		r = trial_merge(path, &info, progress, &err);
 	if (r == -ECANCELED)

@@ -62,13 +62,14 @@ static const char doc[] =
 	"3 failed and this kernel is not fit to go on, 4 the image does not open or is not to be trusted, "
 	"10 (mark-stale) a trial ended: resume exactly, 11 the file systems are half merged and must not be mounted.";
 
-enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r', OPT_DISCARD = 'd', OPT_ASK = 'a' };
+enum { OPT_IMAGE = 'i', OPT_MODE = 'm', OPT_REASON = 'r', OPT_DISCARD = 'd', OPT_ASK = 'a', OPT_KEEP = 'k' };
 
 static const struct argp_option options[] = {
 	{ "image", OPT_IMAGE, "DEVICE[:/FILE]", 0, "The overlay device, or a file by its path on the file system there", 0 },
 	{ "mode", OPT_MODE, "switch|exact", 0, "How to resume", 0 },
 	{ "reason", OPT_REASON, "TEXT", 0, "Why it is stale", 0 },
 	{ "discard", OPT_DISCARD, NULL, 0, "Also when it is on trial", 0 },
+	{ "keep", OPT_KEEP, NULL, 0, "The boot menu says that a merge was cut short: nothing may be mounted unless its end is seen", 0 },
 	{ "ask", OPT_ASK, "COMMAND", 0, "Asks for a passphrase: its last argument is the prompt, its output is "
 	  "the answer (default: the console)", 0 },
 	{ 0 },
@@ -76,7 +77,7 @@ static const struct argp_option options[] = {
 
 struct opts {
 	const char *command, *image, *mode, *reason, *ask;
-	bool discard;
+	bool discard, keep;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -95,6 +96,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_DISCARD:
 		o->discard = true;
+		return 0;
+	case OPT_KEEP:
+		o->keep = true;
 		return 0;
 	case OPT_ASK:
 		o->ask = arg;
@@ -122,7 +126,7 @@ int main(int argc, char **argv)
 	if (o.command && o.image && !strcmp(o.command, "unlock"))
 		return reload_unlock(o.image, o.ask);
 	if (o.command && o.image && !strcmp(o.command, "mark-stale"))
-		return reload_mark_stale(o.image, o.reason, o.discard, o.ask);
+		return reload_mark_stale(o.image, o.reason, o.discard, o.keep, o.ask);
 	if (o.command && o.image && !strcmp(o.command, "again"))
 		return reload_again(o.image);
 	if (o.command && o.image && !strcmp(o.command, "attempts"))

@@ -28,7 +28,7 @@ int reload_baseline(void)
 	return RELOAD_UNDONE;
 }
 
-int reload_mark_stale(const char *image, const char *reason, bool discard, const char *program)
+int reload_mark_stale(const char *image, const char *reason, bool discard, bool keep, const char *program)
 {
 	struct ohib_image_info info;
 	struct ohib_err err = {};
@@ -36,11 +36,11 @@ int reload_mark_stale(const char *image, const char *reason, bool discard, const
 	int r;
 
 	r = ohib_image_peek(image, &info, &err);
-	if (r == -ENODATA)
+	if (r == -ENODATA && !keep)
 		return 0;
 	if (r) {
 		say("%s", err.msg);
-		return RELOAD_UNDONE;
+		return keep ? RELOAD_UNMERGED : RELOAD_UNDONE;
 	}
 	if (info.state == OHIB_STATE_KEEPING)
 		return reload_finish_keep(image, program);

@@ -57,7 +57,7 @@ int reload_switch(const char *image);
 int reload_exact(const char *image);
 int reload_baseline(void);
 /* @program asks for the key of one that is to be merged, NULL: the console. */
-int reload_mark_stale(const char *image, const char *reason, bool discard, const char *program);
+int reload_mark_stale(const char *image, const char *reason, bool discard, bool keep, const char *program);
 /*
  * An exact resume has failed and was undone: 0 when the machine is to be started anew for another one, under its own
  * kernel if this one is another; else RELOAD_UNDONE.

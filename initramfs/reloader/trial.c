@@ -181,6 +181,9 @@ int reload_finish_keep(const char *image, const char *program)
 		r = ohib_image_peek(image, &info, &err);
 	if (!r)
 		r = permitted(image, program, &info, &err);
+	/* Whoever began it may have been cut short before the boot menu was told. */
+	if (!r)
+		r = ohib_image_move(image, OHIB_STATE_KEEPING, OHIB_STATE_KEEPING, NULL, &err);
 	if (!r) {
 		say("merging what the machine wrote since it went on under Linux %s", info.next_kernel);
 		load_modules();

@@ -11,23 +11,24 @@
  *
  *	who				here
  *	05_overlayctl			menu
- *	local-premount, boot-functions	attempt, passed_by, ordinary
+ *	local-premount, boot-functions	attempt, passed_by, absent, ordinary
  *	reloader/attempt.c, switch.c, exact.c	attempt, switched, jumped
  *	capture/hibernate.c		hibernate, woken
  */
 #define STATE(name, value, text) mtype = { name };
 #include "../../imgtool/image/states.def"
-mtype = { PLAIN, DISCARD, EXACT, SWITCH };
+mtype = { PLAIN, DISCARD, EXACT, SWITCH, KEEP };
 
 /*
  * What may go wrong how often in one history. Power cuts, and kernels that are to resume and die, have no limit:
- * every attempt is counted before it is made.
+ * every attempt is counted before it is made. Only a merge that goes on is not, as it gets further each time.
  */
 #define IO_ERRORS 2	/* writes to the image's device that fail */
 #define UNCOUNTED 1	/* attempts that the menu could not count */
 #define CHOICES 1	/* times that somebody chooses in the menu */
-#define FOREIGN 1	/* boots of a system that knows nothing of images */
-byte io_errors = IO_ERRORS, uncounted = UNCOUNTED, choices = CHOICES, foreign = FOREIGN;
+#define STRANGE 1	/* boots of a system that knows nothing of images, or where the menu does not see the device, or the kernel not in time */
+byte io_errors = IO_ERRORS, uncounted = UNCOUNTED, choices = CHOICES, strange = STRANGE;
+bool steady;		/* no power cut here: it would leave the medium as it was */
 
 /* The medium. */
 mtype head = NONE, block = NONE;
@@ -41,7 +42,7 @@ bool used;		/* the image's machine has run since */
 
 /* The machine. */
 bool writable, running;
-bool excused;		/* a state could not be written, or a foreign system took no notice of the image */
+bool excused;		/* a state could not be written, the image was not there, or a foreign system took no notice of it */
 byte starts;		/* of kernels that were to resume, without anybody asking, since something ran */
 
 /* state_load(): what the header says, and what GRUB adds to it. */
@@ -75,7 +76,7 @@ c_decl {
 };
 
 /* The power may go here. */
-#define CUT if :: goto gone :: skip fi
+#define CUT if :: !steady -> goto gone :: skip fi
 
 hidden mtype from;
 hidden byte row;
@@ -179,6 +180,13 @@ inline menu()
 {
 	asked = false;
 	if
+	:: strange > 0 -> strange--; mode = PLAIN
+	:: block == KEEPING ->
+		mode = KEEP;
+		if
+		:: skip
+		:: choices > 0 -> choices--; asked = true; mode = PLAIN
+		fi
 	:: HOLDS(block) ->
 		if
 		:: ON_TRIAL(block) && block_tries < ALL_TRIES -> mode = EXACT
@@ -198,7 +206,7 @@ inline menu()
 			:: mode = PLAIN
 			fi
 		fi
-	:: else -> mode = PLAIN
+	:: !HOLDS(block) && block != KEEPING -> mode = PLAIN
 	fi;
 	if
 	:: mode == SWITCH || mode == EXACT ->
@@ -238,13 +246,28 @@ active proctype machine()
 {
 off:	menu();
 	if
-	:: mode == PLAIN && foreign > 0 ->
-		atomic { foreign--; excused = true; writable = true; changed = true; running = true; starts = 0 };
+	:: mode == PLAIN && strange > 0 ->
+		atomic { strange--; excused = true; writable = true; changed = true; running = true; starts = 0 };
 		goto gone
 	:: mode == SWITCH || mode == EXACT -> goto gone	/* dies before user space */
+	:: strange > 0 -> strange--; goto absent
 	:: mode == SWITCH || mode == EXACT -> goto attempt
-	:: mode == PLAIN || mode == DISCARD -> goto passed_by
+	:: mode == PLAIN || mode == DISCARD || mode == KEEP -> goto passed_by
 	fi;
+
+absent:	/* waited for, and nothing can be marked; nobody mounts what is half merged, but who chose another entry */
+	if
+#ifndef KEEP_TRUSTS
+	:: mode == KEEP -> goto gone
+#endif
+	:: mode == PLAIN && asked && half -> running = true; goto end_risk
+	:: else
+	fi;
+	excused = true;
+	goto ordinary;
+
+end_risk:	/* no history to be followed: it was told in the documentation */
+	false;
 
 attempt:
 	if
@@ -348,10 +371,18 @@ ordinary:
 	goto works;
 
 finish_keep:	/* a merge that was cut short; without its end nothing may be mounted */
+	steady = true;
+#ifndef MERGE_TRUSTS
+	make(KEEPING);
+	if
+	:: !ok -> goto gone
+	:: else
+	fi;
+#endif
 	if
 	:: io_errors > 0 -> io_errors--; goto gone
-	:: !half -> make(TRIAL); if :: ok -> mode = EXACT; goto attempt :: else -> goto gone fi
-	:: half = false; make(SPENT); if :: ok -> goto ordinary :: else -> goto gone fi
+	:: !half -> steady = false; make(TRIAL); if :: ok -> mode = EXACT; goto attempt :: else -> goto gone fi
+	:: steady = half; half = true; CUT; half = false; steady = false; make(SPENT); if :: ok -> goto ordinary :: else -> goto gone fi
 	fi;
 
 layered:	/* it runs on the layer: its disks are not written to */
@@ -360,11 +391,13 @@ layered:	/* it runs on the layer: its disks are not written to */
 	:: STATE_NOW == TRIAL -> make(TRIAL); goto gone	/* overlayctl revert, or the watcher */
 	:: STATE_NOW == TRIAL || STATE_NOW == KEEPING ->
 		if
-		:: STATE_NOW == TRIAL -> make(KEEPING); if :: !ok -> goto layered :: else fi
-		:: else
+#ifdef MERGE_TRUSTS
+		:: STATE_NOW == KEEPING
+#endif
+		:: true -> make(KEEPING); if :: !ok -> goto layered :: else fi
 		fi;
 		if
-		:: make(TRIAL)			/* it had run full: nothing is merged */
+		:: !half -> make(TRIAL)		/* it had run full: nothing is merged */
 		:: atomic { writable = true; changed = true; half = true };
 			if
 			:: goto gone
@@ -421,6 +454,7 @@ gone:	atomic {
 		begun = false;
 		asked = false;
 		tries = 0;
+		steady = false;
 		mode = PLAIN
 	};
 	goto off

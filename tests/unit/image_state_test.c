@@ -381,6 +381,7 @@ TEST(trial_kept)
 		{ OHIB_STATE_KEEPING, 0 },
 		{ OHIB_STATE_TRIAL, 0 }, /* nothing was merged */
 		{ OHIB_STATE_KEEPING, 0 },
+		{ OHIB_STATE_KEEPING, 0 }, /* it goes on */
 		{ OHIB_STATE_REVERTING, -EINVAL },
 		{ OHIB_STATE_STALE, -EINVAL },	   { OHIB_STATE_WRITING, -EINVAL },
 		{ OHIB_STATE_ARMED, -EINVAL },	   { OHIB_STATE_RESUMING, -EINVAL },
@@ -402,6 +403,7 @@ TEST(trial_in_the_menu)
 {
 	struct ohib_image_info info;
 	struct made_image m;
+	char v[1025];
 
 	make_trial(&m);
 	grub_sets(m.path, "ohib_attempts=0", "ohib_attempts=2");
@@ -418,6 +420,10 @@ TEST(trial_in_the_menu)
 	fixed_write(m.path, after, OHIB_ENV_OFFSET, 1024);
 	grub_sets(m.path, "ohib_state=trial", "ohib_state=stale");
 	CHECK_EQ(state_of(m.path, NULL), OHIB_STATE_KEEPING);
+	/* and before the merge goes on the menu does know */
+	CHECK_EQ(ohib_image_move(m.path, OHIB_STATE_KEEPING, OHIB_STATE_KEEPING, NULL, NULL), 0);
+	fixed_read(m.path, after);
+	CHECK_STR(env_get(after, "ohib_state", v), "keeping");
 	made_free(&m);
 }
 

@@ -195,7 +195,7 @@ def answers(meta):
     """What is to be typed when the machine asks for its disk's passphrase."""
     if not meta.get("passphrase"):
         return []
-    return [("Please unlock disk|Caching passphrase", meta["passphrase"])]
+    return [(r"Please unlock disk|Caching passphrase|Please enter passphrase for disk|Enter passphrase for /dev/", meta["passphrase"])]
 
 
 def work_bare(disk, folder, log, agent, texts=(), tree=None, target=None, in_place=False):
