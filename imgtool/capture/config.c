@@ -13,7 +13,7 @@
  *	modules        [{name, size, used_by: [name…], parameters: {name: value}}]
  *	mountinfo      text of /proc/1/mountinfo
  *	swap_areas     [{path, uuid}]: what swap/swap.h needs to find them again
- *	hardware       {product_uuid, cpu}: see hardware.h
+ *	hardware       {product_uuid, cpu, pci}: see hardware.h
  *	filesystems    [{dev, node, stacked, type, offset, bytes}]: super blocks, see fsident.c
  *
  * Others add to it through capture_opts.config.

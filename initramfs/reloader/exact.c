@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <linux/suspend_ioctls.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "config/hardware.h"
 #include "image/image.h"
+#include "reloader/configure.h"
 #include "reloader/reloader.h"
+#include "restore/watchdog.h"
 #include "util/cleanup.h"
 #include "util/fault.h"
 
@@ -126,6 +130,34 @@ static int put_image(struct ohib_image *img, struct stream *s)
 	return r;
 }
 
+static int devices_check(struct ohib_image *img, struct ohib_err *err)
+{
+	struct configure c;
+	int r = configure_open(&c, img, NULL, err);
+
+	if (!r)
+		r = hardware_devices(json_object_object_get(c.json, "hardware"), err);
+	configure_close(&c);
+	return r;
+}
+
+/* Memory of the image into the kernel's. */
+static int stage_pages(struct ohib_image *img, struct stream *s, struct ohib_err *err)
+{
+	int r;
+
+	if (reload_watch_hangs())
+		say("nobody watches whether this hangs: %s", strerror(errno));
+	watchdog_work(true);
+	watchdog_stage("read");
+	watchdog_arm(HANG_UNDONE);
+	r = fault_point(FAULT_STREAM, err);
+	if (!r)
+		r = put_image(img, s);
+	watchdog_stop();
+	return r;
+}
+
 static int jump(const char *path, struct ohib_image *img, struct ohib_err *err)
 {
 	_cleanup_close_ int fd = open(SNAPSHOT, O_WRONLY | O_CLOEXEC);
@@ -138,11 +170,11 @@ static int jump(const char *path, struct ohib_image *img, struct ohib_err *err)
 		return ohib_err_set(err, -errno, SNAPSHOT ": %s", strerror(errno));
 	r = fault_point(FAULT_COMPARE, err);
 	if (!r)
+		r = devices_check(img, err);
+	if (!r)
 		r = supers_check(img, err);
 	if (!r)
-		r = fault_point(FAULT_STREAM, err);
-	if (!r)
-		r = put_image(img, &s);
+		r = stage_pages(img, &s, err);
 	if (r)
 		return r;
 	/* Memory that the image does not fill stays as this kernel leaves it. */

@@ -48,6 +48,11 @@ void reload_why(char *text, size_t size);
 /* The keys are not needed any more, neither by this program nor by another one of this boot. */
 void reload_forget_keys(struct ohib_image *img);
 
+/* What a hang would mean, for watchdog_arm() (restore/watchdog.h). */
+enum { HANG_UNDONE = 1, HANG_LOST, HANG_ON_TRIAL };
+/* From now on hangs are told of and end: see hang.c. -1: that could not be begun, for @errno. */
+int reload_watch_hangs(void);
+
 /* -ESTALE: a file system on a disk is not what the suspended machine left. */
 int supers_check(struct ohib_image *img, struct ohib_err *err);
 

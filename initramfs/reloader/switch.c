@@ -22,8 +22,6 @@
 #include "translate/translate.h"
 #include "util/fault.h"
 
-#define SYNC_S 10
-
 struct run {
 	const char *path;
 	struct ohib_image *img;
@@ -36,9 +34,6 @@ struct run {
 	struct configure config;
 	struct trial trial;	/* begun: the disks are under a layer */
 };
-
-/* What it would mean if nothing went on. */
-enum { HANG_UNDONE = 1, HANG_LOST, HANG_ON_TRIAL };
 
 static void end_stage(struct run *run)
 {
@@ -149,6 +144,8 @@ static int resume(struct run *run, struct ohib_err *err)
 
 	if (ohib_image_info(run->img)->trial_bytes)
 		opts.layer = layer;
+	watchdog_work(true);
+	watchdog_arm(HANG_UNDONE);
 	stage(run, "verify");
 	r = fault_point(FAULT_VERIFY, err);
 	if (!r)
@@ -178,8 +175,7 @@ static int resume(struct run *run, struct ohib_err *err)
 		r = configure_open(&run->config, run->img, run->m, err);
 	if (!r)
 		r = ghosts_from_image(run->img, &run->ghosts, err);
-	/* Until here a large image on a slow disk takes its time, and nothing can be stuck for good. */
-	watchdog_arm(HANG_UNDONE);
+	watchdog_work(false);
 	if (!r)
 		r = restore_machine(run->m, &opts, err);
 	end_stage(run);
@@ -211,44 +207,14 @@ static void spare_from_oom(void)
 	}
 }
 
-static void tell_quiet(const struct watchdog_seen *s)
-{
-	if (s->tid)
-		say("%s: nothing for %u s; waiting for process %d, in system call %d", s->stage,
-		    s->quiet_s, s->tid, s->nr);
-	else
-		say("%s: nothing for %u s", s->stage, s->quiet_s);
-}
-
-/* sync() may be what hangs. */
-static void boot_anew(int what)
-{
-	static const char *const follows[] = {
-		[HANG_UNDONE] = "the next boot tries again",
-		[HANG_LOST] = "its image is spent, an ordinary boot follows",
-		[HANG_ON_TRIAL] = "the next boot brings the old one back",
-	};
-
-	say("the machine does not come up: %s", follows[what]);
-	if (!fork()) {
-		sync();
-		_exit(0);
-	}
-	sleep(SYNC_S);
-	reboot(RB_AUTOBOOT);
-}
-
 static int switch_to(const char *path, struct ohib_image *img, struct ohib_err *err)
 {
-	static const struct watchdog_opts watchdog = {
-		.tell_ms = 20000, .give_up_ms = 300000, .tell = tell_quiet, .give_up = boot_anew,
-	};
 	struct run run = { .path = path, .img = img };
 	int r;
 
 	/* When memory runs out, a process that is being made is to go, which is noticed. */
 	spare_from_oom();
-	if (watchdog_start(&watchdog))
+	if (reload_watch_hangs())
 		return ohib_err_set(err, -errno, "cannot start a watchdog");
 	r = resume(&run, err);
 	watchdog_stop();

@@ -21,6 +21,7 @@
 
 static struct shared {
 	_Atomic int armed;
+	_Atomic bool work;
 	char stage[32];
 	struct remote_pulse pulse;
 } *shared;
@@ -34,16 +35,37 @@ static u64 now_ms(void)
 	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
+/* Clock ticks that all threads of @pid took (proc_pid_stat(5), utime and stime); 0: not known. */
+static u64 work_of(pid_t pid)
+{
+	unsigned long long user = 0, kernel = 0;
+	char path[32], text[512], *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	p = f ? fgets(text, sizeof(text), f) : NULL;
+	if (f)
+		fclose(f);
+	p = p ? strrchr(text, ')') : NULL;
+	if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &kernel) != 2)
+		return 0;
+	return user + kernel;
+}
+
 static void watch(const struct watchdog_opts *o)
 {
+	u64 work, worked = 0;
 	u64 beats = 0, since = now_ms(), told = 0, quiet;
 	struct watchdog_seen seen;
 	char stage[32];
 
 	for (;;) {
 		usleep(LOOK_MS * 1000);
-		if (!shared->armed || shared->pulse.beats != beats) {
+		work = shared->work ? work_of(getppid()) : 0;
+		if (!shared->armed || shared->pulse.beats != beats || work != worked) {
 			beats = shared->pulse.beats;
+			worked = work;
 			since = now_ms();
 			told = 0;
 			continue;
@@ -99,6 +121,12 @@ void watchdog_arm(int what)
 void watchdog_beat(void)
 {
 	remote_pulse->beats++;
+}
+
+void watchdog_work(bool counts)
+{
+	if (shared)
+		shared->work = counts;
 }
 
 void watchdog_stage(const char *name)

@@ -26,4 +26,6 @@ int watchdog_start(const struct watchdog_opts *o);
 void watchdog_arm(int what);	/* not 0: what a hang would mean from now on */
 void watchdog_stage(const char *name);
 void watchdog_beat(void);	/* something was done */
+/* Whether processor time that this process takes is something done, too: for work that does not tell of its steps. */
+void watchdog_work(bool counts);
 void watchdog_stop(void);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* An image of another machine is told by its firmware's UUID and its CPU. */
+/* An image of another machine is told by its firmware's UUID, its CPU and its devices. */
 #include <errno.h>
 #include <json-c/json.h>
 
@@ -14,6 +14,7 @@ TEST(this_machine)
 
 	CHECK(cpu && strlen(cpu) > 8 && !strchr(cpu, '?'));
 	CHECK_EQ(hardware_compare(is, &err), 0);
+	CHECK_EQ(hardware_devices(is, &err), 0);
 	CHECK_STR(err.msg, "");
 	json_object_put(is);
 }
@@ -39,12 +40,39 @@ TEST(not_known)
 	CHECK_EQ(hardware_compare(was, NULL), 0);
 	json_object_put(was);
 	CHECK_EQ(hardware_compare(NULL, NULL), 0);
+	CHECK_EQ(hardware_devices(NULL, NULL), 0);
+}
+
+TEST(devices)
+{
+	struct json_object *was = hardware_json(), *pci = json_object_object_get(was, "pci");
+	struct ohib_err err = { 0 };
+
+	REQUIRE(pci);
+	/* what it did not have is none of its business */
+	json_object_object_foreach(pci, slot, ids) {
+		(void)ids;
+		json_object_object_del(pci, slot);
+		break;
+	}
+	CHECK_EQ(hardware_devices(was, &err), 0);
+	json_object_object_add(pci, "ffff:ff:1f.7", json_object_new_string("1af4:1000"));
+	CHECK_EQ(hardware_devices(was, &err), -ENODEV);
+	CHECK(strstr(err.msg, "ffff:ff:1f.7 was 1af4:1000, and is nothing"));
+	json_object_put(was);
+	/* bytes of an image are hostile */
+	was = json_tokener_parse("{\"pci\": {\"../../../../../../../../../../../../etc\": 5}}");
+	CHECK_EQ(hardware_devices(was, NULL), -ENODEV);
+	json_object_put(was);
+	was = json_tokener_parse("{\"pci\": [1]}");
+	CHECK_EQ(hardware_devices(was, NULL), 0);
+	json_object_put(was);
 }
 
 int main(void)
 {
 	static const struct test_case t[] = {
-		TEST_CASE(this_machine), TEST_CASE(another_machine), TEST_CASE(not_known),
+		TEST_CASE(this_machine), TEST_CASE(another_machine), TEST_CASE(not_known), TEST_CASE(devices),
 	};
 
 	return TEST_MAIN(t);

@@ -2,6 +2,7 @@
 /* The watchdog of a restore: quiet while something is done, then it tells, then it gives up. */
 #include <fcntl.h>
 #include <poll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "restore/remote.h"
@@ -60,6 +61,26 @@ TEST(quiet_while_something_is_done)
 	CHECK_STR(heard(), "");
 }
 
+TEST(quiet_while_it_works)
+{
+	clock_t begun = clock();
+
+	REQUIRE(!watchdog_start(&opts));
+	watchdog_work(true);
+	watchdog_stage("verify");
+	watchdog_arm(1);
+	for (int i = 0; i < 40; i++) {
+		while (clock() - begun < CLOCKS_PER_SEC / 25)
+			;
+		begun = clock();
+		usleep(60000);
+	}
+	CHECK_STR(heard(), "");
+	usleep(2500000);
+	CHECK(strstr(heard(), "verify 0 0;"));
+	watchdog_stop();
+}
+
 TEST(tells_and_gives_up)
 {
 	const char *text;
@@ -82,6 +103,7 @@ int main(void)
 	static const struct test_case t[] = {
 		TEST_CASE(quiet_before_it_is_armed),
 		TEST_CASE(quiet_while_something_is_done),
+		TEST_CASE(quiet_while_it_works),
 		TEST_CASE(tells_and_gives_up),
 	};
 

@@ -136,6 +136,7 @@ class Machine:
         self.accel = accelerator(disk)
         self.image = disk.image if in_place else image or os.path.join(folder, "run.qcow2")
         self.cache = "unsafe"
+        self.nic = "virtio-net-pci"
         # Transfers that fail: ("read" or "write", a byte of the disk, once or always).
         self.disk_errors = []
         # More arguments for QEMU, and what stands in for the file that the second serial port writes to.
@@ -192,7 +193,7 @@ class Machine:
                 "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
                 "-smp", str(self.smp), "-m", str(self.mem), "-rtc", "base=utc", "-no-reboot",
                 "-display", "none", "-device", "VGA,addr=2.0",
-                "-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,addr=3.0,romfile=",
+                "-netdev", "user,id=net,restrict=on", "-device", self.nic + ",netdev=net,addr=3.0,romfile=",
                 "-drive", self.root_drive(),
                 "-device", "virtio-blk-pci,drive=root,serial=root,addr=4.0,bootindex=1"]
         if self.orders:
