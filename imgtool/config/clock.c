@@ -113,8 +113,21 @@ static int prepare(struct config_run *run)
 	return 0;
 }
 
+/*
+ * Whoever waits for the clock to be set (TFD_TIMER_CANCEL_ON_SET) hears of the time that was slept through, as behind any
+ * suspend (timerfd_resume). Only a clock that differs is told of (timerfd_clock_was_set): by a nanosecond.
+ */
+static int settle(struct config_run *run)
+{
+	struct timex t = { .modes = ADJ_SETOFFSET | ADJ_NANO, .time.tv_usec = 1 };
+
+	if (adjtimex(&t) < 0)
+		config_note(run, "clock", "timers that end when it is set do not: %s", strerror(errno));
+	return 0;
+}
+
 const struct config_noun config_clock = {
 	.key = "clock",
 	.capture = capture,
-	.stage = { [CONFIG_PREPARE] = prepare },
+	.stage = { [CONFIG_PREPARE] = prepare, [CONFIG_SETTLE] = settle },
 };

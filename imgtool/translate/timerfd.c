@@ -6,8 +6,6 @@
 
 #include "translate/kinds.h"
 
-#define KTIME_MAX 0x7fffffffffffffffll
-
 static bool timerfd_match(struct xlate *x, u64 file, const char *fop, u32 mode)
 {
 	(void)x, (void)file, (void)mode;
@@ -60,9 +58,6 @@ static void timerfd_translate(struct xlate *x, u64 file, struct m_file *f)
 	t->interval_ns = interval > 0 ? interval : 0;
 	t->absolute = flags & TFD_TIMER_ABSTIME;
 	t->cancel_on_set = x_u64(x, ctx, F_TIMERFD_MIGHT_CANCEL);
-	if (t->cancel_on_set && x_s64(x, ctx, F_TIMERFD_MOFFS) == KTIME_MAX)
-		x_refuse(x, "is a timer that was cancelled by a change of the clock, which its owner has "
-			    "not read yet: try again");
 	if (flags & ~(u32)(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET))
 		x_refuse(x, "is a timer with flags %#x, which are not known", flags);
 	arm(x, ctx, t);

@@ -61,7 +61,8 @@ static u64 time_left(const struct restore *r, const struct m_timerfd *tf, u64 *t
 
 /*
  * On the realtime clocks an absolute expiry is the date that was asked for; on the others the time left
- * is the same thing. CLOCK_REALTIME_ALARM has no other than dates (alarm_start_relative).
+ * is the same thing. CLOCK_REALTIME_ALARM has no other than dates (alarm_start_relative). Who is to hear that the clock
+ * was set hears of it when configuration settles (config/clock.c), whether he had to read of an earlier time or not.
  */
 static int finish_timerfd(struct restore *r, struct m_file *f, struct rtask *t, int num)
 {
@@ -73,8 +74,9 @@ static int finish_timerfd(struct restore *r, struct m_file *f, struct rtask *t, 
 
 	(void)t;
 	(void)num;
-	if (tf->value_ns) {
-		its.it_value = to_ts(date ? tf->abs_ns : time_left(r, tf, &ticks));
+	if (tf->value_ns || tf->cancel_on_set) {
+		if (tf->value_ns)
+			its.it_value = to_ts(date ? tf->abs_ns : time_left(r, tf, &ticks));
 		if (date)
 			flags = TFD_TIMER_ABSTIME | (tf->cancel_on_set ? TFD_TIMER_CANCEL_ON_SET : 0);
 		if (timerfd_settime(fd, flags, &its, NULL))

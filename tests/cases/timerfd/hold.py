@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """timerfd: one-shot and periodic timers of several clocks, relative and of a date, a disarmed one, unread ticks."""
 
+import errno
 import os
 import select
 import struct
@@ -27,6 +28,18 @@ def left(fd):
 
 def ticks(fd):
     return struct.unpack("=Q", os.read(fd, 8))[0]
+
+
+def cancelled(fd):
+    """Was the clock set since this was asked last?"""
+    try:
+        ticks(fd)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        same(error.errno, errno.ECANCELED, "reading the timer of a date")
+        return True
+    raise AssertionError("the date is here already")
 
 
 def setup():
@@ -60,6 +73,7 @@ def check(p):
     near(now(time.CLOCK_BOOTTIME) + left(p["period"]), p["boot end"], "end by CLOCK_BOOTTIME")
     near(now(time.CLOCK_BOOTTIME) + left(p["alarm"]), p["alarm end"], "end by CLOCK_BOOTTIME_ALARM")
     near(now(time.CLOCK_REALTIME) + left(p["date"]), p["date end"], "date")
+    assert cancelled(p["date"]), "whoever waits for the clock to be set did not hear of the time that was slept through"
     near(now(time.CLOCK_MONOTONIC) + left(p["moment"]), p["moment end"], "moment")
     same(left(p["disarmed"]), 0.0, "disarmed timer")
     same((left(p["fired"]), ticks(p["fired"])), (0.0, 1), "timer that has fired")
