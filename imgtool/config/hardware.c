@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "util/file.h"
 
 #define PCI_DEVICES "/sys/bus/pci/devices"
+#define PCI_SLOTS "/sys/bus/pci/slots"
 #define PRODUCT_UUID "/sys/class/dmi/id/product_uuid"
 
 /* The first processor's value of @key; they are all alike. */
@@ -47,9 +49,34 @@ static bool pci_ids(const char *slot, char ids[16])
 	return true;
 }
 
+/* Is it in one of the slots whose changes the kernel notices, or behind a bridge that is? */
+static bool pci_hotplug(const char *slot)
+{
+	_cleanup_free_ char *way = NULL;
+	DIR *dir = opendir(PCI_SLOTS);
+	char path[300], address[32];
+	struct dirent *e;
+	bool found = false;
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%.20s", slot);
+	way = realpath(path, NULL);
+	while (way && !found && dir && (e = readdir(dir))) {
+		_cleanup_fclose_ FILE *f = NULL;
+
+		snprintf(path, sizeof(path), PCI_SLOTS "/%.200s/address", e->d_name);
+		f = e->d_name[0] != '.' ? fopen(path, "re") : NULL;
+		/* "0000:01:00": without a function */
+		if (f && fscanf(f, "%31s", address) == 1 && strlen(address) == 10)
+			found = strstr(way, address);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 /*
- * Not what may be pulled out at any time ("removable", from 5.14 on), nor what a driver makes: virtual functions, and
- * domains that do not fit into 16 bits (drivers/pci/controller/vmd.c).
+ * Not what may be pulled out at any time (in a slot for that, or "removable", from 5.14 on), nor what a driver makes:
+ * virtual functions, and domains that do not fit into 16 bits (drivers/pci/controller/vmd.c).
  */
 static bool pci_fixed(const char *slot)
 {
@@ -58,7 +85,7 @@ static bool pci_fixed(const char *slot)
 	size_t len;
 
 	snprintf(path, sizeof(path), PCI_DEVICES "/%.20s/physfn", slot);
-	if (strcspn(slot, ":") != 4 || !access(path, F_OK))
+	if (strcspn(slot, ":") != 4 || !access(path, F_OK) || pci_hotplug(slot))
 		return false;
 	snprintf(path, sizeof(path), PCI_DEVICES "/%.20s/removable", slot);
 	return file_read_all(path, &text, &len) || strncmp(text, "removable", 9);
