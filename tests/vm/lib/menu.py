@@ -13,8 +13,8 @@ DOWN, RETURN = "\x1b[B", "\r"
 STILL_SECONDS = 0.4
 # No answer to a key in this time: it is at its end, or the key was lost.
 KEY_SECONDS = 10
-# The highlighted entry is drawn inverse, with a star before it.
-HIGHLIGHTED = re.compile(rb"\x1b\[7m\x1b\[\d+;\d+H\*([^\x1b\r\n]*?) *\x1b")
+# The highlighted entry is drawn inverse, with a star before it. (The emulated port now and then says a byte twice.)
+HIGHLIGHTED = re.compile(rb"\x1b\[7m\x1b\[\d+;\d+HH?\*\*?([^\x1b\r\n]*?) *\x1b")
 
 
 class Menu:
