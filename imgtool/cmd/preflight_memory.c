@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "capture/memory.h"
 #include "cmd/kernels.h"
@@ -13,6 +14,8 @@
 #include "image/writer.h"
 #include "util/cleanup.h"
 #include "util/file.h"
+
+#define PATIENCE_S 5
 
 static unsigned long long mb(u64 bytes)
 {
@@ -117,6 +120,13 @@ void preflight_memory_of_switch(struct preflight *p)
 	    stat(initramfs, &st))
 		return;
 	lack = memory_short_of_switch(&u, (u64)st.st_size);
+	/* Programs that live for a moment (udev's, behind a hibernate that failed) do not count. */
+	for (int i = 0; lack && i < PATIENCE_S; i++) {
+		sleep(1);
+		if (memory_survey(&u, NULL))
+			return;
+		lack = memory_short_of_switch(&u, (u64)st.st_size);
+	}
 	if (lack)
 		refuse(&p->refusals, 0, "", "memory",
 		       "%llu MB are in use and %llu MB in swap: while another kernel takes them over all has to be in "
